@@ -1,0 +1,289 @@
+"""The hook bus: it loads plugins, publishes events to them and asks them; it knows nothing of processes.
+
+Built on pluggy's public API. pluggy's own call stops at the first exception and calls the last plugin first, so the
+bus walks the implementations itself: in the order of loading, each isolated from the others. Events published while
+one is being delivered wait their turn, so every plugin sees all events in the same order, that of `seq`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+from attrs import define, field
+
+from circus_core.errors import PluginError
+from circus_core.events import EVENTS, Event, PluginFailed, PluginStarted, stamp
+from circus_core.hookspecs import PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from circus_core.plugin import Registry
+
+log = logging.getLogger("circus.bus")
+
+FAILURES_ALLOWED = 5
+"""A plugin that fails so many times in a row is not called again."""
+
+
+class _Manager(pluggy.PluginManager):
+    """pluggy's manager, for which a method is a hook by its name alone."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        opts = super().parse_hookimpl_opts(plugin, name)
+        if opts is None and name.startswith(PREFIX) and inspect.isroutine(getattr(plugin, name)):
+            return pluggy.HookimplOpts(
+                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
+            )
+        return opts
+
+
+@define
+class Loaded:
+    """A plugin on the bus and how it fares."""
+
+    name: str
+    plugin: object
+    use: str = ""
+    hooks: tuple[str, ...] = ()
+    started: bool = False
+    failures: int = 0
+    in_a_row: int = 0
+    last_error: str = ""
+    disabled: bool = False
+
+
+@define
+class _Implementation:
+    """One plugin's function for one hook, and which of the hook's arguments it takes."""
+
+    loaded: Loaded
+    function: Callable[..., Any]
+    arguments: tuple[str, ...]
+
+    def __call__(self, given: dict[str, Any]) -> Any:
+        return self.function(**{name: given[name] for name in self.arguments})
+
+
+@define
+class Bus:
+    """Plugins by name, and the three ways to reach them: publish, ask, adjust."""
+
+    clock: Callable[[], float] = time.time
+    loaded: dict[str, Loaded] = field(factory=dict)
+    seq: int = 0
+    _manager: _Manager = field(init=False)
+    _waiting: deque[Event] = field(factory=deque)
+    _delivering: bool = False
+    _cache: dict[str, tuple[_Implementation, ...]] = field(factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._manager = _Manager(PROJECT)
+        self._manager.add_hookspecs(Lifecycle)
+        self._manager.add_hookspecs(Interventions)
+        self._manager.add_hookspecs(event_hooks())
+
+    # Loading
+
+    def load(self, name: str, plugin: object, *, registry: Registry | None = None, use: str = "") -> Loaded:
+        """Put a plugin on the bus and let it register options and commands; raises PluginError if it cannot be."""
+        if name in self.loaded:
+            raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
+        hooks = self._check(name, plugin)
+        self._manager.register(plugin, name)
+        loaded = self.loaded[name] = Loaded(name, plugin, use or type(plugin).__qualname__, hooks)
+        self._cache.clear()
+        try:
+            if registry is not None:
+                self.call(loaded, "circus_register_options", registry=registry)
+                self.call(loaded, "circus_register_commands", registry=registry)
+        except BaseException:
+            self.unload(name)
+            raise
+        return loaded
+
+    def unload(self, name: str) -> None:
+        """Take a plugin off the bus; nothing reaches it afterwards."""
+        loaded = self.loaded.pop(name)
+        self._manager.unregister(loaded.plugin)
+        self._cache.clear()
+
+    def _check(self, name: str, plugin: object) -> tuple[str, ...]:
+        """The hooks that `plugin` implements; raises PluginError for one that does not exist or takes odd arguments."""
+        hooks = []
+        for attribute in dir(plugin):
+            opts = self._manager.parse_hookimpl_opts(plugin, attribute)
+            if opts is None:
+                continue
+            hook = opts.get("specname") or attribute
+            caller = getattr(self._manager.hook, hook, None)
+            if caller is None or caller.spec is None:
+                known = [known for known in dir(self._manager.hook) if known.startswith(PREFIX)]
+                near = difflib.get_close_matches(hook, known, n=1)
+                raise PluginError(
+                    f"plugin {name}: there is no hook {hook}",
+                    hint=f"did you mean {near[0]}?" if near else "the reference lists the hooks",
+                )
+            if opts.get("wrapper") or opts.get("hookwrapper"):
+                raise PluginError(f"plugin {name}: {hook} cannot be a wrapper", hint="answer the hook itself")
+            unknown = set(_arguments(getattr(plugin, attribute))) - set(caller.spec.argnames)
+            if unknown:
+                raise PluginError(
+                    f"plugin {name}: {hook} has no argument {', '.join(sorted(unknown))}",
+                    hint=f"it has: {', '.join(caller.spec.argnames) or 'none'}",
+                )
+            hooks.append(hook)
+        return tuple(hooks)
+
+    def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
+        """Call one hook of one plugin, not isolated: what it raises is raised, as PluginError."""
+        for implementation in self._find(hook):
+            if implementation.loaded is loaded:
+                try:
+                    return implementation(given)
+                except PluginError:
+                    raise
+                except Exception as error:
+                    raise PluginError(f"plugin {loaded.name}: {hook} failed: {_words(error)}") from error
+        return None
+
+    async def startup(self, loaded: Loaded, **given: Any) -> None:
+        """Run a plugin's `circus_startup`, sync or async; raises what it raises."""
+        for implementation in self._find("circus_startup"):
+            if implementation.loaded is loaded:
+                answer = implementation(given)
+                if inspect.isawaitable(answer):
+                    await answer
+        loaded.started = True
+        self.publish(PluginStarted(plugin=loaded.name))
+
+    async def shutdown(self, loaded: Loaded) -> None:
+        """Run a plugin's `circus_shutdown`; a failure is logged and does not keep others from shutting down."""
+        for implementation in self._find("circus_shutdown"):
+            if implementation.loaded is loaded:
+                try:
+                    answer = implementation({})
+                    if inspect.isawaitable(answer):
+                        await answer
+                except Exception:
+                    log.exception("plugin %s: circus_shutdown failed", loaded.name)
+        loaded.started = False
+
+    # Events
+
+    def publish(self, happened: Event) -> None:
+        """Number an event and hand it to every plugin that wants it, before this returns or in its turn."""
+        self.seq += 1
+        stamp(happened, self.seq, self.clock())
+        self._waiting.append(happened)
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._waiting:
+                self._deliver(self._waiting.popleft())
+        finally:
+            self._delivering = False
+
+    def _deliver(self, happened: Event) -> None:
+        for hook in (PREFIX + happened.name, "circus_event"):
+            for implementation in self._find(hook):
+                try:
+                    answer = implementation.function(happened) if implementation.arguments else implementation.function()
+                    if answer is not None and inspect.iscoroutine(answer):
+                        self._follow(implementation.loaded, hook, answer)
+                        continue
+                except Exception as error:
+                    self._failed(implementation.loaded, hook, error, tell=not isinstance(happened, PluginFailed))
+                else:
+                    implementation.loaded.in_a_row = 0
+
+    def _follow(self, loaded: Loaded, hook: str, coroutine: Any) -> None:
+        """Run an async event handler beside everything else; its failure is the plugin's."""
+
+        async def run() -> None:
+            try:
+                await coroutine
+            except Exception as error:
+                self._failed(loaded, hook, error)
+            else:
+                loaded.in_a_row = 0
+
+        task = asyncio.get_running_loop().create_task(run(), name=f"plugin {loaded.name} {hook}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _failed(self, loaded: Loaded, hook: str, error: Exception, *, tell: bool = True) -> None:
+        loaded.failures += 1
+        loaded.in_a_row += 1
+        loaded.last_error = f"{hook}: {_words(error)}"
+        if loaded.in_a_row >= FAILURES_ALLOWED and not loaded.disabled:
+            loaded.disabled = True
+            self._cache.clear()
+        ending = "; it failed too often and is disabled" if loaded.disabled else ""
+        log.error("plugin %s: %s failed%s", loaded.name, hook, ending, exc_info=error)
+        if tell:
+            self.publish(
+                PluginFailed(plugin=loaded.name, hook=hook, error=_words(error), disabled=loaded.disabled)
+            )
+
+    # Interventions
+
+    def ask(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
+        """Every answer to an intervention that is not None, with the plugin's name, in the order of loading."""
+        for implementation in self._find(hook):
+            answer = self._answer(implementation, hook, given)
+            if answer is not None:
+                yield implementation.loaded.name, answer
+
+    def first(self, hook: str, **given: Any) -> tuple[str, Any] | None:
+        """The first answer to an intervention, with the plugin's name."""
+        return next(self.ask(hook, **given), None)
+
+    def adjust(self, hook: str, key: str, value: Any, **given: Any) -> Any:
+        """`value` after every plugin in turn may have answered a changed copy of it."""
+        for implementation in self._find(hook):
+            answer = self._answer(implementation, hook, {key: value, **given})
+            value = value if answer is None else answer
+        return value
+
+    def _answer(self, implementation: _Implementation, hook: str, given: dict[str, Any]) -> Any:
+        try:
+            answer = implementation(given)
+        except Exception as error:
+            self._failed(implementation.loaded, hook, error)
+            return None
+        implementation.loaded.in_a_row = 0
+        return answer
+
+    def _find(self, hook: str) -> tuple[_Implementation, ...]:
+        found = self._cache.get(hook)
+        if found is None:
+            caller = getattr(self._manager.hook, hook)
+            chosen = []
+            for entry in sorted(caller.get_hookimpls(), key=lambda entry: entry.trylast - entry.tryfirst):
+                loaded = self.loaded.get(entry.plugin_name)
+                if loaded is not None and not loaded.disabled:
+                    chosen.append(_Implementation(loaded, entry.function, entry.argnames))
+            found = self._cache[hook] = tuple(chosen)
+        return found
+
+
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    )
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

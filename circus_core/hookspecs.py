@@ -1,0 +1,126 @@
+"""The whole of what a plugin can be: every hook, who calls it, when, and what an answer means.
+
+Three kinds. *Lifecycle* hooks are called once for one plugin. *Events* say what happened: one hook for each class in
+`circus_core.events`, named `circus_` and the event's name, past tense, with one argument `event` and no answer.
+*Interventions* may change or refuse what is about to happen; they are only ever asked inside circusd.
+A hook takes its arguments by name and may leave out those it does not need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pluggy import HookspecMarker
+
+from circus_core.events import EVENTS, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from circus_core.events import ProcessExited
+    from circus_core.model import GiveUp, Launch, ProcessRef, Refuse, Restart, RetryLater, WatcherOptions
+    from circus_core.plugin import Registry
+
+PROJECT = "circus"
+PREFIX = "circus_"
+hookspec = HookspecMarker(PROJECT)
+
+
+class Lifecycle:
+    """Called once for one plugin."""
+
+    @hookspec
+    def circus_register_options(self, registry: Registry) -> None:
+        """Before the configuration is read: declare options of `[circus]` or `[watcher:...]`, and further sections.
+
+        Called by the bus while it loads the plugin. Raise, and the plugin is not loaded.
+        """
+
+    @hookspec
+    def circus_register_commands(self, registry: Registry) -> None:
+        """Before anything starts: add commands; each gets its place in `circusctl`, with help, for free.
+
+        Called by the bus while it loads the plugin. Raise, and the plugin is not loaded.
+        """
+
+    @hookspec
+    def circus_startup(self, supervisor: Any) -> Awaitable[None] | None:
+        """Before the first watcher starts: open what the plugin needs. May be a coroutine; raise to refuse the start.
+
+        `supervisor` is the running Supervisor; a plugin that is to work in a process of its own too leaves it out and
+        uses `self.client`.
+        """
+
+    @hookspec
+    def circus_shutdown(self) -> Awaitable[None] | None:
+        """After the last watcher stopped, or when the plugin is unloaded: close what `circus_startup` opened.
+
+        May be a coroutine; it is called even if `circus_startup` failed half-way.
+        """
+
+
+class Interventions:
+    """Asked before something happens. An implementation that raises is passed over, as if it had not answered."""
+
+    @hookspec
+    def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
+        """Before each spawn: answer a changed copy of the launch (`attrs.evolve`), or None to leave it.
+
+        Each plugin is given what the one before it answered.
+        """
+
+    @hookspec
+    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
+        """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason."""
+
+    @hookspec
+    def circus_veto_spawn(self, watcher: WatcherOptions, wid: int) -> Refuse | RetryLater | GiveUp | None:
+        """Before each spawn: `RetryLater` asks again later, `GiveUp` leaves the slot empty, `Refuse` stops the watcher.
+
+        The first answer counts.
+        """
+
+    @hookspec
+    def circus_veto_signal(self, process: ProcessRef, signum: int) -> Refuse | None:
+        """Before a signal is sent to a process: a `Refuse` holds it back. Never asked for SIGKILL."""
+
+    @hookspec
+    def circus_before_stop(self, watcher: WatcherOptions) -> Awaitable[None] | None:
+        """Before the processes of a watcher are asked to stop; awaited for `graceful_timeout` seconds at most."""
+
+    @hookspec
+    def circus_decide_restart(self, exited: ProcessExited, recent: Sequence[ProcessExited]) -> Restart | GiveUp | None:
+        """After a process ended by itself: say when its slot is filled again, or that it is given up.
+
+        `recent` are the earlier deaths in the same slot, oldest first. The first answer counts; without one the
+        policy of the watcher's own options decides.
+        """
+
+    @hookspec
+    def circus_await_ready(self, process: ProcessRef, watcher: WatcherOptions) -> Awaitable[bool] | None:
+        """After a spawn: an awaitable that answers whether the process came up. Without one it is ready at once.
+
+        Rolling reloads stop no old process before its successor is ready.
+        """
+
+
+def _event_hook(name: str, cls: type[Event]) -> Callable[..., None]:
+    def hook(event: Event) -> None: ...
+
+    hook.__name__ = hook.__qualname__ = PREFIX + name
+    hook.__doc__ = cls.__doc__
+    return hookspec(hook)
+
+
+def _every(event: Event) -> None:
+    """Every event, whatever its class, in the order of `seq`; after the hook of the event's own class."""
+
+
+_every.__name__ = _every.__qualname__ = PREFIX + "event"
+
+
+def event_hooks() -> type:
+    """The event hooks, made from the table of event classes as it is now (plugins may have added some)."""
+    hooks: dict[str, Any] = {PREFIX + name: staticmethod(_event_hook(name, cls)) for name, cls in EVENTS.items()}
+    hooks[PREFIX + "event"] = staticmethod(hookspec(_every))
+    return type("Events", (), hooks)

@@ -1,0 +1,220 @@
+"""The sorts of values that options and command arguments have; each is a `Kind`, and none knows who uses it."""
+
+from __future__ import annotations
+
+import resource
+import shlex
+import signal
+from typing import TYPE_CHECKING
+
+from circus_core.options import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRUE = frozenset({"yes", "true", "on", "1"})
+FALSE = frozenset({"no", "false", "off", "0"})
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("expected a whole number")
+    return value
+
+
+def _parse_integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("expected a whole number, such as 3") from None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")
+    return _finite(value)
+
+
+def _parse_number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("expected a number, such as 0.5") from None
+    return _finite(value)
+
+
+def _finite(value: float) -> float:
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError("expected a finite number")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def _parse_boolean(text: str) -> bool:
+    lowered = text.lower()
+    if lowered not in TRUE | FALSE:
+        raise ValueError("expected one of yes, true, on, 1, no, false, off, 0")
+    return lowered in TRUE
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text in quotes")
+    if "\0" in value:
+        raise ValueError("the text has a NUL character, which no program can be given")
+    return value
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return shlex.join(value)
+    if value is None:
+        return ""
+    return _command(_text(value))
+
+
+def _command(text: str) -> str:
+    try:
+        shlex.split(_text(text))
+    except ValueError as error:
+        raise ValueError(f"the shell words cannot be read: {error}") from None
+    return text
+
+
+def parse_signal(value: object) -> int:
+    """The number of a signal from `15`, `"15"`, `"term"`, `"SIGTERM"` or `"SIGRTMIN+1"`; raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("expected the name or number of a signal, such as SIGTERM or 15")
+    if isinstance(value, str):
+        name, plus, offset = value.strip().upper().partition("+")
+        if name.isdigit() and not plus:
+            number = int(name)
+        else:
+            found = getattr(signal, name if name.startswith("SIG") else f"SIG{name}", None)
+            if not isinstance(found, signal.Signals) or (plus and not offset.isdigit()):
+                raise ValueError("there is no such signal; `kill -l` lists them")
+            number = int(found) + int(offset or 0)
+    else:
+        number = value
+    if number not in _SIGNALS:
+        raise ValueError(f"signals on this machine are numbered from 1 to {signal.SIGRTMAX:d}")
+    return number
+
+
+_SIGNALS = frozenset(int(number) for number in signal.valid_signals())
+
+
+def _account(value: object) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise ValueError("expected a name or a number")
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _environment(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("expected an object of names and texts")
+    for name, text in value.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise ValueError(f"{name!r} cannot be the name of an environment variable")
+        if not isinstance(text, str):
+            raise ValueError(f"{name!r} isn't a string")
+        _text(text)
+    return dict(value)
+
+
+def _parse_environment(text: str) -> Mapping[str, str]:
+    reader = shlex.shlex(text, posix=True, punctuation_chars=",")
+    reader.whitespace, reader.whitespace_split, reader.commenters = ",\n", True, ""
+    pairs = {}
+    for item in reader:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"{item!r} has no '='; expected A=1,B=2 (quote values that have commas)")
+        pairs[name.strip()] = value.strip()
+    return _environment(pairs)
+
+
+def _octal(value: object) -> int:
+    number = _integer(value)
+    if not 0 <= number <= 0o777:
+        raise ValueError("expected an octal mode from 000 to 777")
+    return number
+
+
+def _parse_octal(text: str) -> int:
+    try:
+        return _octal(int(text, 8))
+    except ValueError:
+        raise ValueError("expected an octal mode from 000 to 777, such as 022") from None
+
+
+def _limit(value: object) -> int:
+    if value is None:
+        return resource.RLIM_INFINITY
+    number = _integer(value)
+    if number < 0:
+        raise ValueError("expected a number from 0, or nothing for unlimited")
+    return number
+
+
+def _parse_limit(text: str) -> int:
+    if text.lower() in ("", "unlimited", "infinity"):
+        return resource.RLIM_INFINITY
+    return _limit(_parse_integer(text))
+
+
+RLIMITS: Mapping[str, int] = {
+    name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
+    for name in dir(resource)
+    if name.startswith("RLIMIT_")
+}
+
+INTEGER: Kind[int] = Kind(
+    "integer", "a whole number", "isn't an integer", _parse_integer, _integer, schema={"type": "integer"}
+)
+NUMBER: Kind[float] = Kind("number", "a number", "isn't a number", _parse_number, _number, schema={"type": "number"})
+BOOLEAN: Kind[bool] = Kind(
+    "boolean", "yes or no", "isn't a valid boolean", _parse_boolean, _boolean, schema={"type": "boolean"}
+)
+TEXT: Kind[str] = Kind("text", "text", "isn't a string", _text, _text, schema={"type": "string"})
+COMMAND: Kind[str] = Kind(
+    "command line", "shell words", "isn't a command line", _command, _words, schema={"type": ["string", "array"]}
+)
+SIGNAL: Kind[int] = Kind(
+    "signal", "a signal's name or number", "isn't a signal", parse_signal, parse_signal,
+    show=int, schema={"type": ["integer", "string"]},
+)  # fmt: skip
+ACCOUNT: Kind[int | str] = Kind(
+    "user or group", "a name or a number", "isn't an integer or string", _account, _account,
+    schema={"type": ["integer", "string"]},
+)  # fmt: skip
+ENVIRONMENT: Kind[Mapping[str, str]] = Kind(
+    "environment", "names and values", "isn't a valid object", _parse_environment, _environment,
+    show=dict, schema={"type": "object", "additionalProperties": {"type": "string"}},
+)  # fmt: skip
+OCTAL: Kind[int] = Kind(
+    "octal mode", "an octal mode such as 022", "isn't an octal mode", _parse_octal, _octal,
+    show=lambda value: f"{value:03o}", schema={"type": ["string", "integer"]},
+)  # fmt: skip
+LIMIT: Kind[int] = Kind(
+    "resource limit", "a whole number, or nothing for unlimited", "isn't a valid int", _parse_limit, _limit,
+    show=lambda value: None if value == resource.RLIM_INFINITY else value,
+    schema={"type": ["integer", "null"], "minimum": 0},
+)  # fmt: skip
+
+
+def choice(*words: str) -> Kind[str]:
+    """One of a few words, any case."""
+
+    def pick(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError(f"expected one of {', '.join(words)}")
+        return value.lower()
+
+    return Kind("word", f"one of {', '.join(words)}", "isn't one of the possible words", pick, pick,
+                schema={"type": "string", "enum": list(words)})  # fmt: skip

@@ -1,0 +1,351 @@
+"""One declaration for each option; parsing, checking, `set`, JSON schema, diff and reference all derive from it.
+
+An option is an attrs field made by `option()`, or an `Option` that a plugin adds to a `Section`. This module knows
+no option by name and no file format: readers hand it `Setting`s, values with the place they were written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from circus_core.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
+MISSING: Any = object()
+
+
+class Effect(enum.Enum):
+    """What a running watcher needs for a changed option to take effect."""
+
+    NOW = "at once"
+    SCALE = "the number of processes is adjusted"
+    RELOAD = "a graceful reload: new processes first, then the old ones stop"
+    RESTART = "circusd must be restarted"
+
+
+@attrs.frozen
+class Kind(Generic[T]):
+    """How one sort of value is read from text, checked when it is already typed, and shown.
+
+    `parse` and `check` raise ValueError for a value they do not take; the caller adds the key and the place.
+    `complaint` ends the sentence "'KEY' ..." of PROTOCOL.md 1.6.
+    """
+
+    name: str
+    expects: str
+    complaint: str
+    parse: Callable[[str], T]
+    check: Callable[[object], T]
+    show: Callable[[T], object] = lambda value: value
+    schema: Mapping[str, object] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Option:
+    """The declaration of one option. A `prefix` option is a family: `rlimit_` stands for every `rlimit_NAME`."""
+
+    key: str
+    kind: Kind[Any]
+    default: object
+    help: str
+    effect: Effect = Effect.NOW
+    unit: str = ""
+    minimum: float | None = None
+    settable: bool = True
+    prefix: bool = False
+    names: frozenset[str] | None = None
+    attribute: str = ""
+    plugin: str = ""
+
+    def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
+        """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError."""
+        key = key or self.key
+        name = key.removeprefix(self.key)
+        if self.names is not None and name not in self.names:
+            near = difflib.get_close_matches(name, self.names, n=1)
+            meant = f"did you mean {self.key}{near[0]}?" if near else f"possible are {', '.join(sorted(self.names))}"
+            raise OptionError(f"{key!r} isn't a valid {self.key.rstrip('_.')} setting", hint=meant)
+        try:
+            value = self.kind.parse(raw) if text and isinstance(raw, str) else self.kind.check(raw)
+        except ValueError as error:
+            shown = f"{key} = {raw}: " if text else ""
+            raise OptionError(
+                f"{shown}{key!r} {self.kind.complaint}", hint=str(error) or f"expected {self.kind.expects}"
+            ) from None
+        if self.minimum is not None and value is not None and value < self.minimum:
+            raise OptionError(f"{key!r} is {value}", hint=f"the least possible is {self.minimum:g}")
+        return value
+
+
+def option(
+    kind: Kind[Any],
+    default: object = MISSING,
+    *,
+    help: str,
+    effect: Effect = Effect.NOW,
+    unit: str = "",
+    minimum: float | None = None,
+    settable: bool = True,
+    prefix: str = "",
+    names: frozenset[str] | None = None,
+    key: str = "",
+) -> Any:
+    """An attrs field that is an option. Without `default` it must be given."""
+    metadata = {
+        "option": lambda name: Option(
+            key=prefix or key or name,
+            kind=kind,
+            default=default,
+            help=help,
+            effect=effect,
+            unit=unit,
+            minimum=minimum,
+            settable=settable,
+            prefix=bool(prefix),
+            names=names,
+            attribute=name,
+        )
+    }
+    if prefix:
+        return attrs.field(factory=dict, metadata=metadata)
+    return attrs.field(default=attrs.NOTHING if default is MISSING else default, metadata=metadata)
+
+
+_declared: dict[type, dict[str, Option]] = {}
+
+
+def declared(cls: type) -> dict[str, Option]:
+    """The options that the fields of `cls` declare, by key, in the order they were written."""
+    if cls not in _declared:
+        fields = (field for field in attrs.fields(cls) if "option" in field.metadata)
+        made = (field.metadata["option"](field.name) for field in fields)
+        _declared[cls] = {entry.key: entry for entry in made}
+    return _declared[cls]
+
+
+@attrs.define
+class Section:
+    """One sort of configuration section, such as `watcher`: a class that declares its options, and what plugins add."""
+
+    name: str
+    cls: type
+    help: str = ""
+    added: dict[str, Option] = attrs.field(factory=dict)
+    named: bool = True
+
+    def add(self, entry: Option) -> None:
+        """Let a plugin declare a further option; raises OptionError if the key is taken."""
+        taken = self.find(entry.key)
+        if taken is not None:
+            owner = f"plugin {taken.plugin}" if taken.plugin else "the core"
+            raise OptionError(
+                f"[{self.name}] {entry.key} of plugin {entry.plugin} is already declared by {owner}",
+                hint="two plugins cannot own one option; rename it in one of them",
+            )
+        self.added[entry.key] = entry
+
+    def drop(self, plugin: str) -> None:
+        """Forget what `plugin` declared."""
+        self.added = {key: entry for key, entry in self.added.items() if entry.plugin != plugin}
+
+    def find(self, key: str) -> Option | None:
+        """The declaration behind `key`, which may be a member of a family."""
+        core = declared(self.cls)
+        found = core.get(key) or self.added.get(key)
+        if found is not None and not found.prefix:
+            return found
+        for entry in self:
+            if entry.prefix and key.startswith(entry.key) and len(key) > len(entry.key):
+                return entry
+        return None
+
+    def nearest(self, key: str) -> str | None:
+        """The declared key that somebody who wrote `key` most likely meant, if any is close."""
+        keys = [entry.key for entry in self if not entry.prefix]
+        folded = {known.lower().replace("_", ""): known for known in keys}
+        match = difflib.get_close_matches(key.lower().replace("_", "").replace("-", ""), folded, n=1, cutoff=0.82)
+        return folded[match[0]] if match else None
+
+    def __iter__(self) -> Iterator[Option]:
+        yield from declared(self.cls).values()
+        yield from self.added.values()
+
+
+@attrs.frozen
+class Place:
+    """Where something was written: a file and a line, both shown in every message about it."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@attrs.frozen
+class Setting:
+    """A raw value and its place. `text` says that it came from a text format and still has to be parsed."""
+
+    value: object
+    place: Place | None = None
+    text: bool = True
+
+
+@attrs.frozen
+class Problem:
+    """One mistake, or (when `warning`) one thing that is probably a mistake."""
+
+    section: str
+    key: str
+    message: str
+    hint: str = ""
+    place: Place | None = None
+    warning: bool = False
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        key = f" {self.key}" if self.key else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}[{self.section}]{key}: {self.message}{hint}"
+
+
+def structure(
+    section: Section, settings: Mapping[str, Setting], *, title: str = "", strict: bool = False, **given: object
+) -> tuple[Any | None, list[Problem]]:
+    """An instance of the section's class from raw settings, and every problem found on the way.
+
+    The instance is None if a problem is an error. `given` are fields that do not come from the settings (the name).
+    Options that plugins declare, and unknown keys that are close to nothing, end in the field `extra`.
+    """
+    title = title or section.name
+    values: dict[str, Any] = dict(given)
+    extra: dict[str, object] = {}
+    problems: list[Problem] = []
+    for key, setting in settings.items():
+        entry = section.find(key)
+        if entry is None:
+            problems.append(_unknown(section, title, key, setting.place, strict))
+            extra[key] = setting.value
+            continue
+        try:
+            value = entry.value(setting.value, text=setting.text, key=key)
+        except OptionError as error:
+            problems.append(Problem(title, key, error.message, error.hint, setting.place))
+            continue
+        if entry.plugin:
+            extra[key] = value
+        elif entry.prefix:
+            values.setdefault(entry.attribute, {})[key.removeprefix(entry.key)] = value
+        else:
+            values[entry.attribute] = value
+    for entry in declared(section.cls).values():
+        missing = entry.default is MISSING and entry.attribute not in values and not entry.prefix
+        if missing and not any(problem.key == entry.key for problem in problems):
+            place = next((setting.place for setting in settings.values()), None)
+            problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", place))
+    if any(not problem.warning for problem in problems):
+        return None, problems
+    made = section.cls(extra=extra, **values)
+    for key, message, hint in getattr(made, "contradictions", tuple)():
+        at = settings.get(key)
+        problems.append(Problem(title, key, message, hint, at.place if at else None))
+    return (None if any(not problem.warning for problem in problems) else made), problems
+
+
+def _unknown(section: Section, title: str, key: str, place: Place | None, strict: bool) -> Problem:
+    near = section.nearest(key)
+    if near:
+        return Problem(title, key, "is not an option", f"did you mean {near}?", place)
+    hint = "strict mode refuses unknown options" if strict else "kept as a free-form option"
+    return Problem(title, key, "is not an option of circus or of a loaded plugin", hint, place, warning=not strict)
+
+
+@attrs.frozen
+class Change:
+    """One option whose value differs between an old and a new instance."""
+
+    key: str
+    old: object
+    new: object
+    effect: Effect
+
+
+def diff(section: Section, old: Any, new: Any) -> tuple[Change, ...]:
+    """Every option that differs, added and removed free-form keys included."""
+    changes = []
+    for entry in declared(section.cls).values():
+        before, after = getattr(old, entry.attribute), getattr(new, entry.attribute)
+        if before == after:
+            continue
+        if entry.prefix:
+            names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            changes += [Change(entry.key + n, before.get(n), after.get(n), entry.effect) for n in names]
+        else:
+            changes.append(Change(entry.key, before, after, entry.effect))
+    for key in sorted(old.extra.keys() | new.extra.keys()):
+        before, after = old.extra.get(key, MISSING), new.extra.get(key, MISSING)
+        if before != after:
+            plugin_option = section.find(key)
+            effect = plugin_option.effect if plugin_option else Effect.NOW
+            changes.append(Change(key, _unset(before), _unset(after), effect))
+    return tuple(changes)
+
+
+def _unset(value: object) -> object:
+    return None if value is MISSING else value
+
+
+def describe(section: Section) -> list[dict[str, object]]:
+    """The section's options as plain rows: key, type, default, unit, effect, settable, help, plugin."""
+    return [
+        {
+            "key": entry.key + ("NAME" if entry.prefix else ""),
+            "type": entry.kind.name,
+            "default": shown_default(entry),
+            "required": entry.default is MISSING and not entry.prefix,
+            "unit": entry.unit,
+            "effect": entry.effect.value,
+            "settable": entry.settable,
+            "help": entry.help,
+            "plugin": entry.plugin,
+        }
+        for entry in section
+    ]
+
+
+def shown_default(entry: Option) -> object:
+    """The default as JSON shows it; None where there is none."""
+    if entry.default is MISSING or entry.default is None or entry.prefix:
+        return None
+    return entry.kind.show(entry.default)
+
+
+def json_schema(section: Section) -> dict[str, object]:
+    """A JSON schema (draft 2020-12) of one section, plugin options included."""
+    properties: dict[str, object] = {}
+    patterns: dict[str, object] = {}
+    for entry in section:
+        described = {**entry.kind.schema, "description": entry.help}
+        if entry.minimum is not None:
+            described["minimum"] = entry.minimum
+        if shown_default(entry) is not None:
+            described["default"] = shown_default(entry)
+        if entry.prefix:
+            patterns[f"^{entry.key}"] = described
+        else:
+            properties[entry.key] = described
+    required = [entry.key for entry in section if entry.default is MISSING and not entry.prefix]
+    return {
+        "type": "object",
+        "title": section.name,
+        "properties": properties,
+        "patternProperties": patterns,
+        "required": required,
+    }
