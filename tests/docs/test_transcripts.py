@@ -24,7 +24,7 @@ def pages_with_transcripts() -> list[object]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", pages_with_transcripts())
 def test_transcripts_of_a_page(page: Path, tmp_path: Path) -> None:
-    with Session(tmp_path) as session:
+    with Session(tmp_path / "page") as session:
         session.follow(blocks(page))
 
 
@@ -36,7 +36,6 @@ def follow(tmp_path: Path):
         page = tmp_path / "page.md"
         page.write_text(text)
         directory = tmp_path / "session"
-        directory.mkdir()
         with Session(directory, patience=patience) as session:
             session.follow(blocks(page))
         return directory

@@ -189,7 +189,8 @@ class Session:
     background: list[Terminal] = field(factory=list)
 
     def __enter__(self) -> Session:
-        (self.directory / "run").mkdir(mode=0o700)
+        self.directory.mkdir()
+        (self.directory / ".run").mkdir(mode=0o700)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -208,7 +209,7 @@ class Session:
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self.directory),
-            "XDG_RUNTIME_DIR": str(self.directory / "run"),
+            "XDG_RUNTIME_DIR": str(self.directory / ".run"),
             "LANG": "C.UTF-8",
             "TERM": "xterm",
             "NO_COLOR": "1",
