@@ -54,6 +54,11 @@ def blocks(page: Path) -> list[Block]:
     return list(_blocks(page, page.read_text(), 0))
 
 
+def every(*languages: str) -> list[Block]:
+    """Every block of these languages, of every page."""
+    return [block for page in PAGES for block in blocks(page) if block.language in languages]
+
+
 def _blocks(page: Path, text: str, offset: int) -> Iterator[Block]:
     for token in MarkdownIt("commonmark").parse(text):
         if token.type != "fence":

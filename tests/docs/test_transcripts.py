@@ -65,7 +65,7 @@ def test_an_announced_status_is_required(follow) -> None:
 def test_a_background_command_is_waited_for_and_stopped(follow) -> None:
     directory = follow(
         "```console\n"
-        "$ trap 'echo over > end; exit' TERM; echo up; touch there; while :; do read -t 9 <> <(:); done &\n"
+        "$ trap 'echo over > end; exit' TERM; touch there; echo up; while :; do read -t 9 <> <(:); done &\n"
         "up\n"
         "$ ls there\n"
         "there\n"
