@@ -34,7 +34,7 @@ run: $(INSTALLED) ## start the example supervisor in this terminal
 		'In another terminal, in this directory, try:' \
 		'' \
 		'    $(BIN)/circusctl status            what runs' \
-		'    $(BIN)/circusctl stats             its memory and CPU' \
+		'    $(BIN)/circusctl list worker       the pids of the workers' \
 		'    $(BIN)/circusctl incr worker       one more worker' \
 		'    $(BIN)/circusctl listen            every event as it happens; then kill a worker' \
 		'    $(BIN)/circusctl quit              stop it all; so does Ctrl-C here' \
