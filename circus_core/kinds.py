@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shlex
 import signal
@@ -44,7 +45,11 @@ def _parse_number(text: str) -> float:
 
 
 def _finite(value: float) -> float:
-    if value != value or value in (float("inf"), float("-inf")):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
         raise ValueError("expected a finite number")
     return value
 
@@ -112,7 +117,14 @@ _SIGNALS = frozenset(int(number) for number in signal.valid_signals())
 def _account(value: object) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise ValueError("expected a name or a number")
-    return int(value) if isinstance(value, str) and value.isdigit() else value
+    account = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if isinstance(account, int) and not 0 <= account < _NO_ACCOUNT:
+        raise ValueError(f"expected a number from 0 to {_NO_ACCOUNT - 1}")
+    return _text(account) if isinstance(account, str) else account
+
+
+_NO_ACCOUNT = 2**32 - 1
+"""setuid(2) takes this number, which is -1, for "leave it as it is"."""
 
 
 def _environment(value: object) -> Mapping[str, str]:
@@ -140,6 +152,8 @@ def _parse_environment(text: str) -> Mapping[str, str]:
 
 
 def _octal(value: object) -> int:
+    if isinstance(value, str):
+        return _parse_octal(value)
     number = _integer(value)
     if not 0 <= number <= 0o777:
         raise ValueError("expected an octal mode from 000 to 777")
@@ -154,18 +168,25 @@ def _parse_octal(text: str) -> int:
 
 
 def _limit(value: object) -> int:
-    if value is None:
+    if value is None or (isinstance(value, str) and value.lower() in _UNLIMITED):
         return resource.RLIM_INFINITY
     number = _integer(value)
-    if number < 0:
+    if not 0 <= number < 2**63:
         raise ValueError("expected a number from 0, or nothing for unlimited")
     return number
 
 
 def _parse_limit(text: str) -> int:
-    if text.lower() in ("", "unlimited", "infinity"):
-        return resource.RLIM_INFINITY
-    return _limit(_parse_integer(text))
+    return _limit(text if text.lower() in _UNLIMITED else _parse_integer(text))
+
+
+_UNLIMITED = frozenset({"", "unlimited", "infinity"})
+
+
+def _patterns(value: object) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
+    return _text(value)
 
 
 RLIMITS: Mapping[str, int] = {
@@ -204,7 +225,11 @@ OCTAL: Kind[int] = Kind(
 LIMIT: Kind[int] = Kind(
     "resource limit", "a whole number, or nothing for unlimited", "isn't a valid int", _parse_limit, _limit,
     show=lambda value: None if value == resource.RLIM_INFINITY else value,
-    schema={"type": ["integer", "null"], "minimum": 0},
+    schema={"type": ["integer", "string", "null"], "minimum": 0},
+)  # fmt: skip
+PATTERNS: Kind[str] = Kind(
+    "patterns", "blank-separated patterns of file names", "isn't a list of patterns", _patterns, _patterns,
+    schema={"type": ["string", "array"], "items": {"type": "string"}},
 )  # fmt: skip
 
 

@@ -5,16 +5,30 @@ from __future__ import annotations
 import enum
 import os
 import shlex
-from collections.abc import Mapping
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from circus_core.kinds import ACCOUNT, BOOLEAN, COMMAND, ENVIRONMENT, INTEGER, LIMIT, NUMBER, OCTAL, RLIMITS, SIGNAL, TEXT
+from circus_core.kinds import (
+    ACCOUNT,
+    BOOLEAN,
+    COMMAND,
+    ENVIRONMENT,
+    INTEGER,
+    LIMIT,
+    NUMBER,
+    OCTAL,
+    PATTERNS,
+    RLIMITS,
+    SIGNAL,
+    TEXT,
+)
 from circus_core.options import Effect, Section, option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from circus_core.options import Setting
 
 NOW, SCALE, RELOAD, RESTART = Effect.NOW, Effect.SCALE, Effect.RELOAD, Effect.RESTART
@@ -47,8 +61,10 @@ class SupervisorOptions:
     fqdn_prefix: str | None = option(
         TEXT, None, effect=RESTART, help="Put before this host's name in the `host` of events, as `PREFIX@HOST`."
     )
-    include: str | None = option(TEXT, None, effect=RESTART, help="Further files to read: blank-separated globs.")
-    include_dir: str | None = option(TEXT, None, effect=RESTART, help="Folders whose *.ini and *.toml are read too.")
+    include: str | None = option(PATTERNS, None, effect=RESTART, help="Further files to read: blank-separated globs.")
+    include_dir: str | None = option(
+        PATTERNS, None, effect=RESTART, help="Folders whose *.ini and *.toml are read too: blank-separated globs."
+    )
     extra: Mapping[str, object] = field(factory=dict)
 
 
@@ -71,7 +87,7 @@ class WatcherOptions:
     )
     umask: int | None = option(OCTAL, None, effect=RELOAD, help="The processes' file mode mask; circusd's if unset.")
     env: Mapping[str, str] = option(
-        ENVIRONMENT, {}, effect=RELOAD, help="Environment variables; those of [env] and [env:...] sections end here too."
+        ENVIRONMENT, {}, effect=RELOAD, help="Environment variables; those of [env] and [env:...] end here too."
     )
     env_file: str | None = option(
         TEXT, None, effect=RELOAD, help="A file of NAME=VALUE lines, read at each start; env wins over it."

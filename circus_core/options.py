@@ -75,10 +75,9 @@ class Option:
         try:
             value = self.kind.parse(raw) if text and isinstance(raw, str) else self.kind.check(raw)
         except ValueError as error:
-            shown = f"{key} = {raw}: " if text else ""
-            raise OptionError(
-                f"{shown}{key!r} {self.kind.complaint}", hint=str(error) or f"expected {self.kind.expects}"
-            ) from None
+            subject = f"{key} = {raw!r}" if text else repr(key)
+            hint = str(error) or f"expected {self.kind.expects}"
+            raise OptionError(f"{subject} {self.kind.complaint}", hint=hint) from None
         if self.minimum is not None and value is not None and value < self.minimum:
             raise OptionError(f"{key!r} is {value}", hint=f"the least possible is {self.minimum:g}")
         return value
@@ -180,13 +179,13 @@ class Section:
 
 @attrs.frozen
 class Place:
-    """Where something was written: a file and a line, both shown in every message about it."""
+    """Where something was written: a file and a line (0 for the whole file), shown in every message about it."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @attrs.frozen
@@ -210,18 +209,25 @@ class Problem:
     warning: bool = False
 
     def __str__(self) -> str:
-        where = f"{self.place}: " if self.place else ""
-        key = f" {self.key}" if self.key else ""
+        section = f"[{self.section}]" if self.section else ""
+        subject = " ".join(part for part in (section, self.key) if part)
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}[{self.section}]{key}: {self.message}{hint}"
+        return ": ".join(part for part in (str(self.place or ""), subject, self.message) if part) + hint
 
 
 def structure(
-    section: Section, settings: Mapping[str, Setting], *, title: str = "", strict: bool = False, **given: object
+    section: Section,
+    settings: Mapping[str, Setting],
+    *,
+    title: str = "",
+    strict: bool = False,
+    place: Place | None = None,
+    **given: object,
 ) -> tuple[Any | None, list[Problem]]:
     """An instance of the section's class from raw settings, and every problem found on the way.
 
     The instance is None if a problem is an error. `given` are fields that do not come from the settings (the name).
+    `place` is where the section begins, for what is missing.
     Options that plugins declare, and unknown keys that are close to nothing, end in the field `extra`.
     """
     title = title or section.name
@@ -237,7 +243,8 @@ def structure(
         try:
             value = entry.value(setting.value, text=setting.text, key=key)
         except OptionError as error:
-            problems.append(Problem(title, key, error.message, error.hint, setting.place))
+            message = error.message.removeprefix(f"{key} = ")
+            problems.append(Problem(title, key, message, error.hint, setting.place))
             continue
         if entry.plugin:
             extra[key] = value
@@ -248,14 +255,14 @@ def structure(
     for entry in declared(section.cls).values():
         missing = entry.default is MISSING and entry.attribute not in values and not entry.prefix
         if missing and not any(problem.key == entry.key for problem in problems):
-            place = next((setting.place for setting in settings.values()), None)
-            problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", place))
+            first = place or next((setting.place for setting in settings.values()), None)
+            problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", first))
     if any(not problem.warning for problem in problems):
         return None, problems
     made = section.cls(extra=extra, **values)
     for key, message, hint in getattr(made, "contradictions", tuple)():
         at = settings.get(key)
-        problems.append(Problem(title, key, message, hint, at.place if at else None))
+        problems.append(Problem(title, key, message, hint, at.place if at else place))
     return (None if any(not problem.warning for problem in problems) else made), problems
 
 

@@ -1,0 +1,244 @@
+"""A Document made into a Config: sections told apart, variables expanded, options checked. It reads no file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field
+
+from circus_core.document import RawSection
+from circus_core.environment import Environments
+from circus_core.errors import OptionError
+from circus_core.expand import environment_variables, expand
+from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
+from circus_core.options import Place, Problem, Section, Setting, structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from circus_core.document import Document
+
+Settings = dict[str, Setting]
+
+
+def build(
+    document: Document,
+    sections: Mapping[str, Section],
+    *,
+    strict: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Config | None, list[Problem]]:
+    """The configuration, or None if a problem is an error; and every problem, those of the reading first in each file.
+
+    `sections` are the known sorts, with what plugins added. `strict` makes unknown options and sections errors.
+    `environ` is circusd's environment, for variables.
+    """
+    builder = _Builder(document, sections, strict, os.environ if environ is None else environ)
+    config = builder.config()
+    problems = list(dict.fromkeys((*document.problems, *builder.environments.problems, *builder.problems)))
+    order = {file: number for number, file in enumerate(document.files)}
+    problems.sort(key=lambda at: (order.get(at.place.file, -1), at.place.line) if at.place else (-1, 0))
+    return (None if any(not problem.warning for problem in problems) else config), problems
+
+
+def plugins(
+    document: Document, sections: Mapping[str, Section], *, environ: Mapping[str, str] | None = None
+) -> tuple[dict[str, PluginOptions], dict[str, Settings]]:
+    """The plugins that a document asks for and their further settings, to load them before the rest is built.
+
+    Mistakes are left for `build`, which finds them again.
+    """
+    builder = _Builder(document, sections, False, os.environ if environ is None else environ)
+    return builder.plugins()
+
+
+@define
+class _Builder:
+    """One build: what it works on, and the problems found so far."""
+
+    document: Document
+    kinds: Mapping[str, Section]
+    strict: bool
+    environ: Mapping[str, str]
+    problems: list[Problem] = field(factory=list)
+    defaults: Mapping[str, Setting] = field(factory=dict)
+    environments: Environments = field(init=False)
+    variables: dict[str, str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        default = self.document.find("DEFAULT")
+        self.defaults = default.settings if default else {}
+        env = [evolve(section, settings=self.settings(section)) for section in self.document.of("env")]
+        self.environments = Environments(env, self.environ)
+        self.variables = environment_variables({**self.environ, **self.environments.shared})
+
+    def config(self) -> Config | None:
+        self.check_kinds()
+        supervisor = self.supervisor()
+        watchers = self.watchers()
+        chosen, raw_plugins = self.plugins()
+        for name, options in chosen.items():
+            if f"plugin:{name}".lower() in watchers:
+                message = f"the name is that of [watcher:plugin:{name}] already"
+                self.complain(self.document.find("plugin", options.name), message, "rename the watcher")
+        others = self.others()
+        if supervisor is None or any(not problem.warning for problem in self.problems):
+            return None
+        return Config(supervisor, watchers, chosen, others, raw_plugins, self.document.files)
+
+    def supervisor(self) -> SupervisorOptions | None:
+        written = self.document.find("circus") or RawSection("circus", "", {}, self.whole_file)
+        made: SupervisorOptions | None = self.structured(written, self.expanded(self.settings(written), self.variables))
+        return made
+
+    def watchers(self) -> dict[str, WatcherOptions]:
+        watchers = {}
+        for raw in self.named("watcher"):
+            settings = self.settings(raw)
+            written = settings.pop("env", None)
+            env = self.environments.of(raw.name, self.own_env(raw.title, written))
+            settings = self.expanded(settings, {**self.variables, **environment_variables(env)})
+            if env:
+                settings["env"] = Setting(env, written.place if written else raw.place, text=False)
+            made: WatcherOptions | None = self.structured(raw, settings, name=raw.name)
+            if made is not None:
+                watchers[raw.name.lower()] = made
+        self.problems += self.environments.idle(raw.name for raw in self.document.of("watcher"))
+        return watchers
+
+    def own_env(self, title: str, written: Setting | None) -> Mapping[str, str]:
+        entry = self.kinds["watcher"].find("env")
+        if written is None or entry is None:
+            return {}
+        try:
+            value: Mapping[str, str] = entry.value(written.value, text=written.text)
+        except OptionError as error:
+            message = error.message.removeprefix("env = ")
+            self.problems.append(Problem(title, "env", message, error.hint, written.place))
+            return {}
+        return value
+
+    def plugins(self) -> tuple[dict[str, PluginOptions], dict[str, Settings]]:
+        chosen, others = {}, {}
+        for raw in self.named("plugin"):
+            settings = self.expanded(self.settings(raw), self.variables)
+            declared = {key: settings.pop(key) for key in list(settings) if self.kinds["plugin"].find(key)}
+            made: PluginOptions | None = self.structured(raw, declared, name=raw.name)
+            if made is not None:
+                chosen[raw.name], others[raw.name] = made, settings
+        return chosen, others
+
+    def others(self) -> dict[str, dict[str, Any]]:
+        """The sections that plugins declared; their names are lower-cased, as Circus does with sockets."""
+        made: dict[str, dict[str, Any]] = {}
+        for kind, section in self.kinds.items():
+            if kind in ("circus", "watcher", "plugin"):
+                continue
+            for raw in self.named(kind) if section.named else self.document.of(kind):
+                name = raw.name.lower()
+                settings = self.expanded(self.settings(raw), self.variables)
+                instance = self.structured(raw, settings, **({"name": name} if section.named else {}))
+                if instance is not None:
+                    made.setdefault(kind, {})[name] = instance
+        return made
+
+    def named(self, kind: str) -> Iterator[RawSection]:
+        """The sections of a kind that have a name of their own and say something."""
+        seen: dict[str, RawSection] = {}
+        for raw in self.document.of(kind):
+            name = raw.name.lower()
+            if not raw.name:
+                self.complain(raw, "has no name", f"it should be [{kind}:NAME], or [{kind}.NAME] in TOML")
+            elif name in seen:
+                self.complain(
+                    raw,
+                    f"has the name of [{seen[name].title}] at {seen[name].place}, but for case",
+                    "commands take names in any case; rename one of them",
+                )
+            elif not raw.settings and not self.defaults:
+                self.complain(raw, "has no options and is skipped", "", warning=True)
+            else:
+                seen[name] = raw
+                yield raw
+
+    def check_kinds(self) -> None:
+        known = {*self.kinds, "env", "DEFAULT"}
+        for raw in self.document.sections:
+            if raw.kind not in known:
+                self.unknown(raw, known)
+            elif raw.name and (raw.kind == "DEFAULT" or (raw.kind in self.kinds and not self.kinds[raw.kind].named)):
+                self.complain(raw, "has a name, but there is only one such section", f"write [{raw.kind}]")
+
+    def unknown(self, raw: RawSection, known: set[str]) -> None:
+        folded = {kind.lower(): kind for kind in known}
+        near = difflib.get_close_matches(raw.kind.lower(), folded, n=1, cutoff=0.8)
+        first, *rest = re.split(r"[\W_]", raw.kind, maxsplit=1)
+        if near:
+            name = f":{raw.name}" if raw.name else ""
+            self.complain(raw, "is not a section", f"did you mean [{folded[near[0]]}{name}]?")
+        elif rest and first.lower() in folded:
+            self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?")
+        elif self.strict:
+            self.complain(raw, "is not a section", "strict mode refuses unknown sections")
+        else:
+            self.complain(raw, "is not a section of circus or of a loaded plugin", "it is ignored", warning=True)
+
+    def settings(self, raw: RawSection) -> Settings:
+        """The settings of a section and those of [DEFAULT], which sections with keys of their own need not know."""
+        section = self.kinds.get(raw.kind)
+        taken = {
+            key: setting
+            for key, setting in self.defaults.items()
+            if raw.kind in ("env", "watcher", "plugin") or (section and section.find(key))
+        }
+        return {_spelled(section, key): setting for key, setting in {**taken, **raw.settings}.items()}
+
+    def expanded(self, settings: Settings, variables: Mapping[str, object]) -> Settings:
+        return {key: _expanded(setting, variables) for key, setting in settings.items()}
+
+    def structured(self, raw: RawSection, settings: Settings, **given: object) -> Any | None:
+        made, problems = structure(
+            self.kinds[raw.kind], settings, title=raw.title, strict=self.strict, place=raw.place, **given
+        )
+        for problem in problems:
+            common = problem.key in self.defaults and problem.place == self.defaults[problem.key].place
+            self.problems.append(evolve(problem, section="DEFAULT") if common else problem)
+        return made
+
+    def complain(self, raw: RawSection | None, message: str, hint: str, *, warning: bool = False) -> None:
+        title, place = (raw.title, raw.place) if raw else ("", None)
+        self.problems.append(Problem(title, "", message, hint, place, warning))
+
+    @property
+    def whole_file(self) -> Place:
+        return Place(self.document.files[0] if self.document.files else "", 0)
+
+
+def _spelled(section: Section | None, key: str) -> str:
+    """The key of a family that TOML has as a table: `rlimit.nofile` is rlimit_nofile."""
+    joined = key.replace(".", "_", 1)
+    if section is None or joined == key or section.find(key):
+        return key
+    family = section.find(joined)
+    return joined if family and family.prefix else key
+
+
+def _expanded(setting: Setting, variables: Mapping[str, object]) -> Setting:
+    """The setting with its variables put in. Text that had some is parsed even if it came from TOML."""
+    value = _with_values(setting.value, variables)
+    if value == setting.value:
+        return setting
+    return Setting(value, setting.place, text=setting.text or isinstance(value, str))
+
+
+def _with_values(value: object, variables: Mapping[str, object]) -> object:
+    if isinstance(value, str):
+        return expand(value, variables)
+    if isinstance(value, list):
+        return [_with_values(item, variables) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_values(item, variables) for key, item in value.items()}
+    return value

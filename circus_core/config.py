@@ -1,0 +1,113 @@
+"""Configuration files read, with what they include, and made into a Config; it has no opinion on any option.
+
+`load` does it all. `read` and `build` are its halves, for who must load plugins in between: they declare options.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from circus_core import ini, toml
+from circus_core.build import build, plugins
+from circus_core.document import Document, RawSection, merge, read_text
+from circus_core.errors import ConfigError
+from circus_core.expand import environment_variables, expand
+from circus_core.model import sections as core_sections
+from circus_core.options import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from circus_core.model import Config
+    from circus_core.options import Section, Setting
+
+__all__ = ["Document", "RawSection", "build", "load", "plugins", "read"]
+
+log = logging.getLogger("circus.config")
+
+INCLUDES = {"include": ("",), "include_dir": ("*.ini", "*.toml")}
+
+
+def load(path: str, sections: Mapping[str, Section] | None = None, *, strict: bool = False) -> Config:
+    """The configuration in a file and its includes; raises ConfigError with all mistakes, and logs the warnings."""
+    config, problems = build(read(path), core_sections() if sections is None else sections, strict=strict)
+    for problem in problems:
+        if problem.warning:
+            log.warning("%s", problem)
+    if config is None:
+        raise ConfigError(problem for problem in problems if not problem.warning)
+    return config
+
+
+def read(path: str, *, environ: Mapping[str, str] | None = None) -> Document:
+    """What a file and the files it includes say: TOML if the name ends so, else ini. Problems are collected.
+
+    The main file comes first, so that an included one can add to it and change nothing. Globs are relative to the
+    folder of the main file; includes of included files are not followed.
+    """
+    main = _read_file(path)
+    documents = [main]
+    problems: list[Problem] = []
+    seen = {_identity(path)}
+    for found in _included(main, os.path.dirname(path), os.environ if environ is None else environ, problems):
+        if _identity(found) not in seen:
+            seen.add(_identity(found))
+            documents.append(_read_file(found))
+            problems += _not_followed(documents[-1])
+    sections, repeated = merge(section for document in documents for section in document.sections)
+    files = tuple(file for document in documents for file in document.files)
+    return Document(sections, files, (*(p for document in documents for p in document.problems), *problems, *repeated))
+
+
+def _read_file(path: str) -> Document:
+    text, problems = read_text(path)
+    if problems:
+        return Document((), (path,), problems)
+    return toml.parse(text, path) if path.lower().endswith(".toml") else ini.parse(text, path)
+
+
+def _included(main: Document, folder: str, environ: Mapping[str, str], problems: list[Problem]) -> Iterator[str]:
+    """The files that the main one includes, in order, and a warning for each pattern that matches none."""
+    circus = main.find("circus")
+    variables = environment_variables(environ)
+    for key, names in INCLUDES.items():
+        setting = circus.settings.get(key) if circus else None
+        for pattern in _patterns(setting, variables):
+            globs = [os.path.join(pattern, name) if name else pattern for name in names]
+            matches = sorted({match for each in globs for match in glob.glob(each, root_dir=folder)})
+            paths = [os.path.join(folder, match) for match in matches]
+            if any(sign in globs[0] for sign in "*?["):
+                paths = [path for path in paths if not os.path.isdir(path)]
+            if not paths and setting is not None:
+                message, hint = f"{pattern!r} matches no file", f"looked in {folder or '.'} for {' and '.join(globs)}"
+                problems.append(Problem("circus", key, message, hint, setting.place, warning=True))
+            yield from paths
+
+
+def _patterns(setting: Setting | None, variables: Mapping[str, str]) -> list[str]:
+    """Words in a text; in TOML also a list, whose items may have blanks."""
+    value = setting.value if setting else ""
+    if isinstance(value, str):
+        return expand(value, variables).split()
+    items = value if isinstance(value, list) else []
+    return [expand(item, variables) for item in items if isinstance(item, str) and item]
+
+
+def _not_followed(document: Document) -> Iterator[Problem]:
+    circus = document.find("circus")
+    for key, setting in circus.settings.items() if circus else ():
+        if key in INCLUDES:
+            message, hint = "is not followed", "only the main file can include others"
+            yield Problem("circus", key, message, hint, setting.place, warning=True)
+
+
+def _identity(path: str) -> object:
+    """Equal for two names of one file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return path
+    return found.st_dev, found.st_ino

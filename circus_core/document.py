@@ -1,0 +1,98 @@
+"""What configuration files say, as written: sections of settings with their places. It judges no key and no value."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from circus_core.options import Place, Problem, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@frozen
+class RawSection:
+    """One section: `[watcher:web]` has the kind `watcher` and the name `web`, `[circus]` has no name."""
+
+    kind: str
+    name: str
+    settings: Mapping[str, Setting]
+    place: Place
+
+    @property
+    def title(self) -> str:
+        """How messages name the section."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+@frozen
+class Document:
+    """The sections of one file or of several, each title once, and what was wrong while reading."""
+
+    sections: tuple[RawSection, ...] = ()
+    files: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def find(self, kind: str, name: str = "") -> RawSection | None:
+        """The section with this kind and name."""
+        return next((found for found in self.sections if (found.kind, found.name) == (kind, name)), None)
+
+    def of(self, kind: str) -> list[RawSection]:
+        """Every section of a kind, in the order they were written."""
+        return [section for section in self.sections if section.kind == kind]
+
+
+def merge(sections: Iterable[RawSection]) -> tuple[tuple[RawSection, ...], list[Problem]]:
+    """Sections of the same title made one. The first value of a key wins; a later one that differs is a warning."""
+    heads: dict[tuple[str, str], RawSection] = {}
+    bodies: dict[tuple[str, str], dict[str, Setting]] = {}
+    problems = []
+    for section in sections:
+        title = (section.kind, section.name)
+        heads.setdefault(title, section)
+        body = bodies.setdefault(title, {})
+        for key, setting in section.settings.items():
+            kept = body.setdefault(key, setting)
+            if kept.value != setting.value:
+                message, hint = f"is set already at {kept.place}", "the first value is kept"
+                problems.append(Problem(section.title, key, message, hint, setting.place, warning=True))
+    return tuple(evolve(head, settings=bodies[title]) for title, head in heads.items()), problems
+
+
+def read_text(path: str) -> tuple[str, list[Problem]]:
+    """A file's text, without its byte order mark; no text and a problem if it is not readable or not UTF-8."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read().removeprefix(BYTE_ORDER_MARK)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return "", [Problem("", "", f"cannot be read: {reason}", _remedy(error), Place(path, 0))]
+    try:
+        return data.decode(), []
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        message = f"byte {column} of the line, 0x{data[error.start]:02x}, is not UTF-8"
+        return "", [Problem("", "", message, "save the file in UTF-8", Place(path, line))]
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"the current directory is {_current_directory()}"
+    if isinstance(error, IsADirectoryError):
+        return "give a file; [circus] include_dir reads the files of a directory"
+    if isinstance(error, PermissionError):
+        return f"circusd runs as user {os.geteuid()}"
+    return ""
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "gone"
