@@ -1,0 +1,172 @@
+"""The asyncio client: many calls at one time over one socket, on its raw descriptor, without a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from circus_core.errors import CircusError
+from circus_plugins.client import wire
+from circus_plugins.client.blocking import prepare, tunnel
+from circus_plugins.client.follow import Follower
+from circus_plugins.doors.address import default_endpoint
+from circus_plugins.doors.edge import Edge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from typing import Self
+
+    Progress = Callable[[str], None]
+
+
+class _Call:
+    """One call that waits for its reply; each sign of life gives it the whole time again."""
+
+    __slots__ = ("alive", "done", "progress")
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.done: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.alive = False
+        self.progress = progress
+
+
+class AsyncClient:
+    """As `Client`, within a running loop; use it as `async with`, or `close` it."""
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        key: str | None = None,
+        ssh: str | None = None,
+        ssh_keyfile: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint or default_endpoint()
+        self.timeout = timeout
+        self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
+        self._number = 0
+        self._calls: dict[int, _Call] = {}
+        self._loop = asyncio.get_running_loop()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._connect(zmq.DEALER, self.endpoint)
+        self._edge = Edge(self._loop, self._socket, self._answered)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect; calls under way fail."""
+        self._edge.close()
+        self._socket.close(1000)
+        self._context.term()
+        for pending in self._calls.values():
+            if not pending.done.done():
+                pending.done.set_exception(CircusError("the client was closed"))
+
+    async def call(
+        self,
+        command: str,
+        /,
+        *,
+        progress: Progress | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        **properties: Any,
+    ) -> dict[str, Any]:
+        """Run a command and answer its reply; raises CircusError as the reply says, NoAnswerError if there is none."""
+        return wire.result(await self.request(command, properties, progress=progress, timeout=timeout))
+
+    async def request(
+        self,
+        command: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        progress: Progress | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> dict[str, Any]:
+        """Run a command and answer the reply as it is, error or not; raises NoAnswerError."""
+        self._number += 1
+        number = self._number
+        call = self._calls[number] = _Call(progress)
+        try:
+            self._send(wire.request(number, command, properties or {}, progress=progress is not None))
+            allowed = self.timeout if timeout is None else timeout
+            while True:
+                call.alive = False
+                await asyncio.wait([call.done], timeout=allowed)
+                if call.done.done():
+                    return call.done.result()
+                if not call.alive:
+                    raise wire.no_answer(self.endpoint, allowed)
+        finally:
+            del self._calls[number]
+
+    def cast(self, command: str, /, **properties: Any) -> None:
+        """Run a command without an answer."""
+        self._number += 1
+        self._send(wire.request(self._number, command, properties, cast=True))
+
+    async def events(
+        self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """As `Client.events`."""
+        follower = Follower(since, watcher)
+        if endpoint is None:
+            told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
+            endpoint = wire.events_endpoint(self.endpoint, told)
+        arrived: asyncio.Queue[list[bytes]] = asyncio.Queue()
+        socket = self._connect(zmq.SUB, endpoint)
+        edge = Edge(self._loop, socket, arrived.put_nowait)
+        try:
+            for topic in follower.topics:
+                socket.subscribe(topic)
+            edge.sent()
+            ask = True
+            while True:
+                while ask:
+                    new, ask = follower.replayed(await self.call("events", **follower.question()))
+                    for event in new:
+                        yield event
+                new, ask = follower.arrived((await arrived.get())[1])
+                for event in new:
+                    yield event
+        finally:
+            edge.close()
+            socket.close(0)
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:
+            raise wire.no_answer(self.endpoint, 0) from None
+        self._edge.sent()
+
+    def _answered(self, frames: list[bytes]) -> None:
+        answer = wire.reply(frames[-1])
+        call = self._calls.get(answer.get("id") or 0)
+        if call is None:
+            return
+        if answer.get("status") == "progress":
+            call.alive = True
+            if call.progress is not None:
+                call.progress(answer["text"])
+        elif not call.done.done():
+            call.done.set_result(answer)
+
+    def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        try:
+            prepare(socket, self._key)
+            if self._ssh is not None:
+                tunnel(socket, endpoint, self._ssh, self._ssh_keyfile)
+            else:
+                socket.connect(endpoint)
+        except BaseException:
+            socket.close(0)
+            raise
+        return socket

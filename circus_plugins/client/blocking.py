@@ -1,0 +1,155 @@
+"""The blocking client; it imports neither asyncio nor attrs, so that command line tools start fast."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from circus_core.errors import EndpointError
+from circus_plugins.client import wire
+from circus_plugins.doors.address import default_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Self
+
+    Progress = Callable[[str], None]
+
+
+class Client:
+    """A connection to circusd's control endpoint, the default one unless `endpoint` is given.
+
+    `timeout` is how many seconds an answer, or the next line of progress, may take. `key` is a file made by
+    `circusctl keys new`. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it needs one.
+    Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        timeout: float = wire.TIMEOUT,
+        *,
+        key: str | None = None,
+        ssh: str | None = None,
+        ssh_keyfile: str | None = None,
+    ) -> None:
+        self.endpoint = endpoint or default_endpoint()
+        self.timeout = timeout
+        self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
+        self._number = 0
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._connect(zmq.DEALER, self.endpoint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect; what was cast has a second to leave."""
+        self._socket.close(1000)
+        self._context.term()
+
+    def call(
+        self, command: str, /, *, progress: Progress | None = None, timeout: float | None = None, **properties: Any
+    ) -> dict[str, Any]:
+        """Run a command and answer its reply; raises CircusError as the reply says, NoAnswerError if there is none.
+
+        With `progress` a waiting command tells how far it is.
+        """
+        return wire.result(self.request(command, properties, progress=progress, timeout=timeout))
+
+    def request(
+        self,
+        command: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Run a command and answer the reply as it is, error or not; raises NoAnswerError."""
+        self._number += 1
+        self._socket.send(wire.request(self._number, command, properties or {}, progress=progress is not None))
+        allowed = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + allowed
+        while self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+            answer = wire.reply(self._socket.recv())
+            if answer.get("id") not in (self._number, None):
+                continue
+            if answer.get("status") == "progress":
+                deadline = time.monotonic() + allowed
+                if progress is not None:
+                    progress(answer["text"])
+                continue
+            return answer
+        raise wire.no_answer(self.endpoint, allowed)
+
+    def cast(self, command: str, /, **properties: Any) -> None:
+        """Run a command without an answer."""
+        self._number += 1
+        self._socket.send(wire.request(self._number, command, properties, cast=True))
+
+    def events(
+        self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Every event from now on, or after the one with seq `since`, in order, none twice; it never ends by itself.
+
+        Events that circusd no longer keeps are told by one with the name `events_lost`, its `first` and its `last`.
+        `endpoint` is the event endpoint, if circusd must not be asked for it.
+        """
+        from circus_plugins.client.follow import Follower
+
+        follower = Follower(since, watcher)
+        if endpoint is None:
+            told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
+            endpoint = wire.events_endpoint(self.endpoint, told)
+        socket = self._connect(zmq.SUB, endpoint)
+        try:
+            for topic in follower.topics:
+                socket.subscribe(topic)
+            ask = True
+            while True:
+                while ask:
+                    new, ask = follower.replayed(self.call("events", **follower.question()))
+                    yield from new
+                new, ask = follower.arrived(socket.recv_multipart()[1])
+                yield from new
+        finally:
+            socket.close(0)
+
+    def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(kind)
+        try:
+            prepare(socket, self._key)
+            if self._ssh is not None:
+                tunnel(socket, endpoint, self._ssh, self._ssh_keyfile)
+            else:
+                socket.connect(endpoint)
+        except BaseException:
+            socket.close(0)
+            raise
+        return socket
+
+
+def prepare(socket: zmq.Socket[bytes], key: str | None) -> None:
+    """Set what both clients need before they connect; raises EndpointError for a bad key file."""
+    socket.linger = 0
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    if key is not None:
+        from circus_plugins.doors import keys
+
+        pair = keys.load(key)
+        socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair
+
+
+def tunnel(socket: zmq.Socket[bytes], endpoint: str, server: str, keyfile: str | None) -> None:
+    """Connect through ssh, as Circus' tools do; the tunnel ends by itself once nobody has used it for a minute."""
+    from zmq import ssh
+
+    try:
+        ssh.tunnel_connection(socket, endpoint, server, keyfile=keyfile)  # type: ignore[call-overload]
+    except ImportError as error:
+        raise EndpointError(f"no tunnel through {server}: {error}", hint="install pexpect, and ssh") from error

@@ -1,0 +1,78 @@
+"""What both clients say and hear, as values: requests to bytes, replies to results or errors. It has no socket."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from circus_core.errors import ERRORS, CircusError, ConfigError, InvalidJSONError, RequestError, SystemCallError
+from circus_core.errors import UnknownCommandError as UnknownCommand
+from circus_plugins.doors import address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT = 5.0
+"""Seconds without any answer, also without any progress, after which a call fails."""
+
+_BY_ERRNO: dict[object, type[CircusError]] = {
+    cls.errno: cls for cls in (InvalidJSONError, UnknownCommand, RequestError, SystemCallError)
+}
+
+
+class NoAnswerError(CircusError):
+    """Nothing answered in time."""
+
+    code = "no-answer"
+
+
+def no_answer(endpoint: str, timeout: float) -> NoAnswerError:
+    """Timed out, with the cause if this machine knows it."""
+    why = address.silence(endpoint)
+    return NoAnswerError(
+        f"no answer from {endpoint} within {timeout:g} seconds" + (f": {why}" if why else ""),
+        hint="is circusd running, and is this its endpoint?" if why else "a command with `waiting` may need more time",
+    )
+
+
+def request(
+    number: int, command: str, properties: Mapping[str, Any], *, cast: bool = False, progress: bool = False
+) -> bytes:
+    """A request as circusd reads it."""
+    message: dict[str, Any] = {"id": number, "command": command, "properties": dict(properties)}
+    if cast:
+        message["msg_type"] = "cast"
+    if progress:
+        message["progress"] = True
+    return json.dumps(message).encode()
+
+
+def reply(raw: bytes) -> dict[str, Any]:
+    """A reply, whatever it says."""
+    found: dict[str, Any] = json.loads(raw)
+    return found
+
+
+def result(answer: dict[str, Any]) -> dict[str, Any]:
+    """The reply again, or the CircusError that it tells of is raised."""
+    if answer.get("status") == "error":
+        raise error(answer)
+    return answer
+
+
+def error(answer: Mapping[str, Any]) -> CircusError:
+    """The error of a reply: of its `code`, or, from Circus, which has none, of its `errno`."""
+    cls = ERRORS.get(answer.get("code", "")) or _BY_ERRNO.get(answer.get("errno", 5)) or CircusError
+    made = cls.__new__(cls)
+    CircusError.__init__(made, str(answer.get("reason")), hint=str(answer.get("hint") or ""))
+    if isinstance(made, ConfigError):
+        made.problems = tuple(made.message.splitlines())
+    return made
+
+
+def events_endpoint(control: str, told: str) -> str:
+    """Where to subscribe: what circusd told, with the host by which we reach it in place of `every address`."""
+    for every in ("tcp://0.0.0.0:", "tcp://*:", "tcp://[::]:"):
+        if told.startswith(every) and control.startswith("tcp://"):
+            return f"{control.rpartition(':')[0]}:{told.removeprefix(every)}"
+    return told

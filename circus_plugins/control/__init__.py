@@ -1,0 +1,185 @@
+"""The plugin `control`: lets clients give orders, in Circus' protocol. It runs none of them itself.
+
+Why a plugin: a supervisor that nobody talks to needs no door.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from circus_core.errors import CircusError, EndpointError, RequestError
+from circus_core.kinds import TEXT
+from circus_core.options import Effect
+from circus_core.plugin import CircusPlugin
+from circus_core.requests import Argument, Command, Role
+from circus_plugins.control.endpoint import Endpoint
+from circus_plugins.doors.address import CONTROL
+from circus_plugins.doors.house import House
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circus_core.events import Event
+    from circus_core.plugin import Registry
+    from circus_core.requests import Reply, Request
+
+GLOBALS = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint")
+"""What `globaloptions` shows (PROTOCOL.md 1.5)."""
+PENDING_PER_CLIENT = 200
+"""Requests of one client that libzmq takes in before it stops reading from it."""
+
+
+class Control(CircusPlugin):
+    """Opens the control endpoint of `[circus]` and serves it."""
+
+    name = "control"
+
+    _house: House | None = None
+    _endpoint: Endpoint | None = None
+    _opened: tuple[str | None, ...] = ()
+    _supervisor: Any = None
+
+    def circus_register_options(self, registry: Registry) -> None:
+        """The options of `[circus]` that say where and to whom the endpoint is open."""
+        registry.option(
+            "circus", "endpoint", TEXT,
+            help="Where clients give orders: ipc:///PATH or tcp://HOST:PORT. Unset, a socket only this user can use.",
+        )  # fmt: skip
+        registry.option("circus", "endpoint_owner", TEXT, help="User who may use an ipc endpoint instead of circusd's.")
+        registry.option(
+            "circus", "keys_dir", TEXT,
+            help="Folder of the keys that TCP clients need (`circusctl keys`). Beyond loopback they always need one.",
+        )  # fmt: skip
+        registry.option(
+            "circus", "multicast_endpoint", TEXT, help="Accepted for Circus' sake: this circusd cannot be discovered."
+        )
+        registry.option("circus", "stats_endpoint", TEXT, effect=Effect.RESTART, help="Where statistics are published.")
+
+    def circus_register_commands(self, registry: Registry) -> None:
+        """`globaloptions`."""
+        registry.command(
+            Command(
+                "globaloptions", Role.VIEW, "Show where this circusd can be reached.",
+                Argument("option", "text", "Only this one.", positional=True),
+                replies={"options": f"values of {', '.join(GLOBALS)}"},
+                example="circusctl globaloptions pubsub_endpoint",
+            ),
+            self._globaloptions,
+        )  # fmt: skip
+
+    async def circus_startup(self, supervisor: Any) -> None:
+        """Open the door before the first watcher starts."""
+        self._supervisor = supervisor
+        self._house = House.enter(supervisor)
+        self._endpoint = await self._open()
+        if self._option("multicast_endpoint"):
+            self.log.warning("multicast_endpoint: ignored, circusd tells nobody who merely asks where it listens")
+
+    async def circus_shutdown(self) -> None:
+        """Answer what can be answered, then close."""
+        if self._endpoint is not None:
+            await self._endpoint.close()
+            self._endpoint = None
+        if self._house is not None:
+            self._house.leave()
+            self._house = None
+
+    async def circus_supervisor_reloaded(self, event: Event) -> None:
+        """Follow a changed endpoint: the new one opens before the old one closes, and not at all if it cannot."""
+        before = self._endpoint
+        if before is None or self._wanted() == self._opened:
+            return
+        try:
+            self._endpoint = await self._open()
+        except CircusError as error:
+            self.log.error("still at %s: %s", before.door.text, error)
+            return
+        await before.close()
+
+    async def _open(self) -> Endpoint:
+        assert self._house is not None
+        self._opened = self._wanted()
+        endpoint, owner_name, keys_dir = self._opened
+        owner = _uid(owner_name) if owner_name else None
+        door = await self._house.open(
+            zmq.ROUTER,
+            "endpoint",
+            endpoint,
+            default=CONTROL,
+            keys_dir=keys_dir,
+            owner=owner,
+            sockopts={zmq.RCVHWM: PENDING_PER_CLIENT},
+        )
+        unix = door.text.startswith("ipc://") and not door.text.startswith("ipc://@")
+        if owner is not None and not unix:
+            self.log.warning("endpoint_owner: ignored, as %s is not a file", door.text)
+        if door.keyring is None and not unix:
+            self.log.warning(
+                "endpoint %s: every user of this machine can give orders there, as user %d; "
+                "use an ipc:// endpoint, or set keys_dir",
+                door.text, os.geteuid(),
+            )  # fmt: skip
+        self.log.info("control endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
+        return Endpoint(door, self._supervisor.dispatch, _OwnerCheck(owner) if owner is not None and unix else None)
+
+    def _option(self, key: str) -> str | None:
+        value: str | None = self._supervisor.config.supervisor.extra.get(key)
+        return value
+
+    def _wanted(self) -> tuple[str | None, ...]:
+        return tuple(self._option(key) for key in ("endpoint", "endpoint_owner", "keys_dir"))
+
+    def _globaloptions(self, supervisor: Any, request: Request) -> Reply:
+        values: dict[str, Any] = {}
+        for key in GLOBALS:
+            door = self._house.doors.get(key) if self._house is not None else None
+            values[key] = door.text if door is not None else self._option(key) or ""
+        values["check_delay"] = supervisor.config.supervisor.check_delay
+        wanted = request.arguments.get("option")
+        if wanted is None:
+            return {"options": values}
+        if wanted not in values:
+            raise RequestError(f"{wanted!r} not an existing option", hint=f"there are {', '.join(GLOBALS)}")
+        return {"options": {wanted: values[wanted]}}
+
+
+class _OwnerCheck:
+    """Who owns the endpoint may add watchers, and change their uid, only for themselves (PROTOCOL.md 1.5, add)."""
+
+    def __init__(self, owner: int) -> None:
+        self._owner = owner
+
+    def __call__(self, command: str, properties: Mapping[str, Any]) -> None:
+        command = command.lower()
+        if command not in ("add", "set"):
+            return
+        options = properties.get("options")
+        if not isinstance(options, dict):
+            options = {}
+        if command == "set" and "uid" not in options:
+            return
+        if "uid" not in options or _known_uid(options["uid"]) != self._owner:
+            raise RequestError(
+                "uid does not match endpoint_owner", hint=f"the options need uid = {self._owner} on this endpoint"
+            )
+
+
+def _uid(name: str) -> int:
+    found = _known_uid(name)
+    if found is None:
+        raise EndpointError(f"endpoint_owner = {name}: there is no such user")
+    return found
+
+
+def _known_uid(account: object) -> int | None:
+    if isinstance(account, int):
+        return account
+    text = str(account)
+    try:
+        return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,208 @@
+"""Opens the endpoints of one supervisor, each only to those who may come in; it reads and writes nothing on them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import stat
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import zmq
+from attrs import define, field
+
+from circus_core.errors import EndpointError
+from circus_plugins.doors import address as addresses
+from circus_plugins.doors import holder, keys
+from circus_plugins.doors.lock import PathLock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circus_plugins.doors.address import Address
+    from circus_plugins.doors.gatekeeper import Gatekeeper
+    from circus_plugins.doors.keys import Keyring
+
+log = logging.getLogger("circus.doors")
+
+MESSAGE_LIMIT = 4 * 1024 * 1024
+"""Bytes of the largest message taken; libzmq disconnects who sends a larger one."""
+RELEASE_TIME = 2.0
+"""Seconds to wait for a port that this very process is just letting go."""
+
+
+@define(eq=False)
+class Door:
+    """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it."""
+
+    option: str
+    text: str
+    socket: zmq.Socket[bytes]
+    keyring: Keyring | None = None
+
+    def close(self, linger: float) -> None:
+        """Close it; what was sent and not yet delivered has `linger` seconds more."""
+        if not self.socket.closed:
+            self.socket.close(int(linger * 1000))
+
+
+@define(eq=False)
+class House:
+    """The ZMQ context, locks and keys that a supervisor's plugins share; `enter` and `leave` count who uses it."""
+
+    _houses: ClassVar[dict[int, House]] = {}
+
+    supervisor: Any
+    context: zmq.Context[zmq.Socket[bytes]] = field(factory=lambda: zmq.Context(io_threads=1))
+    doors: dict[str, Door] = field(factory=dict)
+    _users: int = 0
+    _locks: dict[str, PathLock] = field(factory=dict)
+    _gatekeeper: Gatekeeper | None = None
+
+    @classmethod
+    def enter(cls, supervisor: Any) -> House:
+        """The house of this supervisor, made if its first user asks."""
+        house = cls._houses.get(id(supervisor))
+        if house is None:
+            house = cls._houses[id(supervisor)] = cls(supervisor)
+        house._users += 1
+        return house
+
+    def leave(self) -> None:
+        """The last user out closes the house; this returns once all doors are shut, after their linger at most."""
+        self._users -= 1
+        if self._users:
+            return
+        del self._houses[id(self.supervisor)]
+        if self._gatekeeper is not None:
+            self._gatekeeper.close()
+        for door in self.doors.values():
+            door.close(0)
+        self.context.term()
+        for lock in self._locks.values():
+            lock.release()
+
+    async def open(
+        self,
+        kind: int,
+        option: str,
+        endpoint: str | None,
+        *,
+        default: str,
+        keys_dir: str | None = None,
+        owner: int | None = None,
+        sockopts: Mapping[int, int] | None = None,
+    ) -> Door:
+        """Bind `endpoint`, or the default socket if there is none; raises EndpointError with what to do about it.
+
+        `owner` is the uid that may use an ipc socket instead of our own.
+        """
+        if not endpoint:
+            endpoint = addresses.default_endpoint(default)
+            addresses.make_private(os.path.dirname(endpoint.removeprefix("ipc://")))
+            if owner not in (None, os.geteuid()):
+                raise EndpointError(
+                    f"endpoint_owner: user {owner} cannot reach {endpoint}, whose folder is private",
+                    hint=f"set {option} to an ipc:// path in a folder that this user may enter",
+                )
+        address = addresses.parse(endpoint, option)
+        keyring = self._keyring(address, option, keys_dir)
+        socket = self.context.socket(kind)
+        try:
+            socket.linger = 0
+            socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
+            for name, value in (sockopts or {}).items():
+                socket.setsockopt(name, value)
+            if keyring is not None:
+                self._ask_for_keys(socket, option, keyring)
+            await self._bind(socket, address, option, owner)
+        except BaseException:
+            socket.close(0)
+            raise
+        text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0") if address.tcp else address.text  # type: ignore[arg-type]
+        door = self.doors[option] = Door(option, text, socket, keyring)
+        return door
+
+    def _keyring(self, address: Address, option: str, keys_dir: str | None) -> Keyring | None:
+        """The keys clients need here: none for unix sockets, on loopback only if `keys_dir` is set, else always."""
+        if not address.tcp or not (address.wide or keys_dir):
+            return None
+        folder = keys_dir or keys.default_folder()
+        keyring = keys.Keyring(folder)
+        if keyring.server() is not None:
+            return keyring
+        make = "circusctl keys new NAME --role admin" + (f" --keys-dir {folder}" if keys_dir else "")
+        if not address.wide:
+            raise EndpointError(f"keys_dir = {folder} has no keys yet", hint=f"make one with `{make}`")
+        raise EndpointError(
+            f"{option} = {address.text} can be reached from other machines, and nobody there needs a key",
+            hint=f"make keys with `{make}`, or use tcp://127.0.0.1:{address.port or '*'} or an ipc:// path",
+        )
+
+    def _ask_for_keys(self, socket: zmq.Socket[bytes], option: str, keyring: Keyring) -> None:
+        from circus_plugins.doors.gatekeeper import Gatekeeper
+
+        pair = keyring.server()
+        if pair is None:
+            raise EndpointError(f"{option}: the keys in {keyring.folder} have gone")
+        if self._gatekeeper is None:
+            self._gatekeeper = Gatekeeper(self.context)
+        self._gatekeeper.admit(option, keyring)
+        socket.curve_publickey, socket.curve_secretkey = pair
+        socket.curve_server = True
+        socket.setsockopt(zmq.ZAP_DOMAIN, option.encode())
+        # Without this libzmq lets everybody in when nobody answers its question.
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+
+    async def _bind(self, socket: zmq.Socket[bytes], address: Address, option: str, owner: int | None) -> None:
+        if address.path:
+            self._bind_path(socket, address, option, owner)
+            return
+        if ":" in address.host:
+            socket.setsockopt(zmq.IPV6, 1)
+        if address.tcp:
+            socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+            socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
+        give_up = asyncio.get_running_loop().time() + RELEASE_TIME
+        while True:
+            try:
+                socket.bind(address.text)
+                return
+            except zmq.ZMQError as error:
+                pid = holder.of_port(address.port) if error.errno == errno.EADDRINUSE and address.port else None
+                if pid != os.getpid() or asyncio.get_running_loop().time() > give_up:
+                    raise _refused(option, address.text, error, pid) from error
+            await asyncio.sleep(0.02)  # libzmq's thread is closing our own former socket; there is no notice of it
+
+    def _bind_path(self, socket: zmq.Socket[bytes], address: Address, option: str, owner: int | None) -> None:
+        path = os.path.abspath(address.path)
+        new = path not in self._locks
+        if new:
+            self._locks[path] = PathLock(path, option)
+        mask = os.umask(0o177)
+        try:
+            socket.bind(address.text)
+            os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+            if owner is not None:
+                os.chown(path, owner, -1, follow_symlinks=False)
+        except (zmq.ZMQError, OSError) as error:
+            if new:
+                self._locks.pop(path).release()
+            raise _refused(option, address.text, error, None) from error
+        finally:
+            os.umask(mask)
+
+
+def _refused(option: str, text: str, error: OSError | zmq.ZMQError, pid: int | None) -> EndpointError:
+    """Why an address could not be bound, in words."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    hints = {
+        errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, paths a writable folder",
+        errno.EPERM: "only root can give a socket to another user",
+        errno.EADDRNOTAVAIL: "this machine has no such address; `ip address` lists those it has",
+        errno.ENODEV: "this machine has no such address or interface; `ip address` lists those it has",
+        errno.EADDRINUSE: "stop that program, or choose another port",
+    }
+    who = f" by {holder.describe(pid)}" if pid else ""
+    return EndpointError(f"{option} = {text} cannot be opened: {reason}{who}", hint=hints.get(error.errno or 0, ""))

@@ -1,0 +1,244 @@
+"""The plugin `publisher`: tells every event to whoever subscribed, and the latest ones again to whoever missed some.
+
+Two frames per event, topic and JSON (PROTOCOL.md 2), with `seq`, `at`, `host` and `run` beside Circus' keys. Nothing is
+encoded while nobody listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from circus_core.errors import CircusError
+from circus_core.events import to_wire, topic
+from circus_core.kinds import INTEGER, TEXT
+from circus_core.options import Effect
+from circus_core.plugin import CircusPlugin
+from circus_core.requests import Argument, Command, Role
+from circus_plugins.doors.address import EVENTS
+from circus_plugins.doors.edge import Edge
+from circus_plugins.doors.house import House
+from circus_plugins.publisher.ring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from circus_core.events import Event
+    from circus_core.plugin import Registry
+    from circus_core.requests import Reply, Request
+    from circus_plugins.doors.house import Door
+
+KEPT = 10_000
+"""Events kept for replay, unless `events_kept` says otherwise."""
+PAGE = 1000
+"""Events in one reply, unless `limit` says otherwise."""
+LAST_WORDS = 0.2
+"""Seconds that the final events have to reach their subscribers."""
+SYNC = b"sync."
+"""A client that subscribes to such a topic and names it in `events` is answered once its subscription counts."""
+SYNC_TIME = 2.0
+SYNC_KEPT = 1000
+
+encode = json.JSONEncoder(default=str, check_circular=False).encode
+
+
+class Publisher(CircusPlugin):
+    """Opens the event endpoint of `[circus]` and answers the command `events`."""
+
+    name = "publisher"
+
+    def __init__(self) -> None:
+        self.ring = Ring(KEPT)
+        self.topics = 0
+        self._supervisor: Any = None
+        self._house: House | None = None
+        self._door: Door | None = None
+        self._edge: Edge | None = None
+        self._opened: tuple[str | None, ...] = ()
+        self._synced: dict[bytes, asyncio.Future[None]] = {}
+        self._extra: dict[str, object] = {"host": "", "run": f"{os.urandom(8).hex()}"}
+
+    def circus_register_options(self, registry: Registry) -> None:
+        """Where events go, and how many are kept."""
+        registry.option(
+            "circus", "pubsub_endpoint", TEXT,
+            help="Where events are published: ipc:///PATH or tcp://HOST:PORT. Unset, a socket only this user can use.",
+        )  # fmt: skip
+        registry.option(
+            "circus", "events_kept", INTEGER, KEPT, minimum=1, effect=Effect.NOW,
+            help="How many of the latest events circusd keeps for those who missed some.",
+        )  # fmt: skip
+
+    def circus_register_commands(self, registry: Registry) -> None:
+        """`events`."""
+        registry.command(
+            Command(
+                "events", Role.VIEW, "Show the latest events, or those after a given one.",
+                Argument("since", "integer", "Only events after this seq, oldest first; without it, the newest."),
+                Argument("until", "integer", "Only events up to this seq."),
+                Argument("watcher", "text", "Only events of this watcher."),
+                Argument("event", "text", "Only events of this name, such as process_exited, or of Circus' name."),
+                Argument("limit", "integer", "At most so many.", default=PAGE),
+                Argument("sync", "text", "Answer once a subscription to the topic `sync.TEXT` counts."),
+                help="Followers subscribe first and then ask for what came before; `seq` tells what they have already.",
+                replies={
+                    "events": "the events, oldest first",
+                    "first": "seq of the oldest event that is kept",
+                    "last": "seq of the newest event",
+                    "next": "seq to ask on from",
+                    "lost": "`first` and `last` seq of events wanted and no longer kept, or null",
+                    "run": "another value after each start of circusd, when seq begins at 1 again",
+                },
+                example="circusctl events --since 1200 --watcher web",
+            ),
+            self._events,
+        )  # fmt: skip
+
+    async def circus_startup(self, supervisor: Any) -> None:
+        """Open the event endpoint before the first watcher starts."""
+        self._supervisor = supervisor
+        options = supervisor.config.supervisor
+        prefix = f"{options.fqdn_prefix}@" if options.fqdn_prefix else ""
+        self._extra["host"] = prefix + socket.gethostname()
+        self.ring.resize(options.extra.get("events_kept", KEPT))
+        self._house = House.enter(supervisor)
+        await self._open()
+
+    async def circus_shutdown(self) -> None:
+        """Let the final events out, and close."""
+        self._shut(self._door, self._edge)
+        self._door = self._edge = None
+        for waiter in self._synced.values():
+            waiter.cancel()
+        if self._house is not None:
+            self._house.leave()
+            self._house = None
+
+    async def circus_supervisor_reloaded(self, event: Event) -> None:
+        """Follow a changed endpoint: the new one opens before the old one closes, and not at all if it cannot."""
+        if self._door is None:
+            return
+        self.ring.resize(self._supervisor.config.supervisor.extra.get("events_kept", KEPT))
+        if self._wanted() == self._opened:
+            return
+        before = self._door, self._edge
+        try:
+            await self._open()
+        except CircusError as error:
+            self.log.error("still at %s: %s", self._door.text, error)
+            return
+        self._shut(*before)
+
+    def circus_event(self, event: Event) -> None:
+        """Keep each event, and publish it if anybody listens."""
+        self.ring.append(event)
+        edge = self._edge
+        if edge is None or self._door is None:
+            return
+        if not self.topics and edge.pending():
+            edge.read()  # somebody may just have subscribed
+        if not self.topics:
+            return
+        frames = [topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()]
+        self._door.socket.send_multipart(frames, zmq.NOBLOCK)
+        edge.sent()
+
+    def _wanted(self) -> tuple[str | None, ...]:
+        extra = self._supervisor.config.supervisor.extra
+        return extra.get("pubsub_endpoint"), extra.get("keys_dir")
+
+    async def _open(self) -> None:
+        assert self._house is not None
+        self._opened = self._wanted()
+        endpoint, keys_dir = self._opened
+        door = await self._house.open(
+            zmq.XPUB,
+            "pubsub_endpoint",
+            endpoint,
+            default=EVENTS,
+            keys_dir=keys_dir,
+            sockopts={zmq.SNDHWM: KEPT},
+        )
+        self.topics = 0
+        self._door = door
+        self._edge = Edge(asyncio.get_running_loop(), door.socket, self._subscription)
+        self.log.info("event endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
+
+    @staticmethod
+    def _shut(door: Door | None, edge: Edge | None) -> None:
+        if edge is not None:
+            edge.close()
+        if door is not None:
+            door.close(LAST_WORDS)
+
+    def _subscription(self, frames: list[bytes]) -> None:
+        """XPUB tells the first subscription to a topic (1 and its name) and the end of the last (0 and its name)."""
+        message = frames[0]
+        if message[:1] not in (b"\0", b"\1"):
+            return
+        self.topics += 1 if message[0] else -1
+        name = message[1:]
+        if not name.startswith(SYNC):
+            return
+        if message[0]:
+            self._sync_of(name).set_result(None)
+        else:
+            self._synced.pop(name, None)
+
+    def _sync_of(self, name: bytes) -> asyncio.Future[None]:
+        waiter = self._synced.get(name)
+        if waiter is None or waiter.done():
+            while len(self._synced) >= SYNC_KEPT:
+                self._synced.pop(next(iter(self._synced))).cancel()
+            waiter = self._synced[name] = asyncio.get_running_loop().create_future()
+        return waiter
+
+    def _events(self, supervisor: Any, request: Request) -> Any:
+        sync = request.arguments.get("sync")
+        if sync is None:
+            return self._reply(request)
+        name = SYNC + sync.encode()
+        waiter = self._synced.get(name)
+        if waiter is not None and waiter.done():
+            return self._reply(request)
+        return self._wait_for(waiter or self._sync_of(name), request)
+
+    async def _wait_for(self, waiter: asyncio.Future[None], request: Request) -> Reply:
+        done, _ = await asyncio.wait([waiter], timeout=SYNC_TIME)
+        if not done or waiter.cancelled():
+            raise CircusError("the subscription did not arrive", hint="is the event endpoint reachable?")
+        return self._reply(request)
+
+    def _reply(self, request: Request) -> Reply:
+        given = request.arguments
+        since, until, limit = given.get("since"), given.get("until"), max(0, given.get("limit", PAGE))
+        until = self.ring.last if until is None else until
+        wanted = _filter(given.get("watcher"), given.get("event"))
+        if since is None:
+            page = self.ring.latest(until, limit, wanted)
+        else:
+            page = self.ring.after(max(0, since), until, limit, wanted)
+        return {
+            "events": [{**to_wire(happened), **self._extra} for happened in page.events],
+            "first": self.ring.first,
+            "last": self.ring.last,
+            "next": page.next,
+            "lost": {"first": page.lost[0], "last": page.lost[1]} if page.lost else None,
+            "run": self._extra["run"],
+        }
+
+
+def _filter(watcher: str | None, name: str | None) -> Callable[[Event], bool]:
+    folded = watcher.lower() if watcher is not None else None
+
+    def wanted(happened: Event) -> bool:
+        if folded is not None and str(getattr(happened, "watcher", "")).lower() != folded:
+            return False
+        return name is None or name in (happened.name, happened.action)
+
+    return wanted
