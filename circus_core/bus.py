@@ -19,7 +19,7 @@ import pluggy
 from attrs import define, field
 
 from circus_core.errors import PluginError
-from circus_core.events import EVENTS, Event, PluginFailed, PluginStarted, stamp
+from circus_core.events import Event, PluginFailed, PluginStarted, stamp
 from circus_core.hookspecs import PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
 
 if TYPE_CHECKING:
@@ -197,7 +197,9 @@ class Bus:
         for hook in (PREFIX + happened.name, "circus_event"):
             for implementation in self._find(hook):
                 try:
-                    answer = implementation.function(happened) if implementation.arguments else implementation.function()
+                    answer = (
+                        implementation.function(happened) if implementation.arguments else implementation.function()
+                    )
                     if answer is not None and inspect.iscoroutine(answer):
                         self._follow(implementation.loaded, hook, answer)
                         continue
@@ -231,9 +233,7 @@ class Bus:
         ending = "; it failed too often and is disabled" if loaded.disabled else ""
         log.error("plugin %s: %s failed%s", loaded.name, hook, ending, exc_info=error)
         if tell:
-            self.publish(
-                PluginFailed(plugin=loaded.name, hook=hook, error=_words(error), disabled=loaded.disabled)
-            )
+            self.publish(PluginFailed(plugin=loaded.name, hook=hook, error=_words(error), disabled=loaded.disabled))
 
     # Interventions
 

@@ -23,8 +23,8 @@ class Event:
     name: ClassVar[str] = "event"
     action: ClassVar[str | None] = None
 
-    seq: int = 0
-    at: float = 0.0
+    seq: int = field(default=0, eq=False)
+    at: float = field(default=0.0, eq=False)
 
 
 def event(cls: E) -> E:
@@ -178,7 +178,7 @@ class ProcessSignaled(Event):
 class ProcessExited(Event):
     """A process ended and was reaped.
 
-    `exit_code` is the status, or minus the signal's number. `age` is seconds lived, `cpu` user and system seconds and
+    `exit_code` is the status, or minus the signal's number, or None if somebody else reaped it. `age` is seconds lived, `cpu` user and system seconds and
     `peak_memory` bytes (wait4). `requested` is set when circusd ended it on somebody's order.
     """
 
@@ -186,7 +186,7 @@ class ProcessExited(Event):
     watcher: str
     wid: int
     pid: int = circus("process_pid")
-    exit_code: int
+    exit_code: int | None
     age: float
     requested: bool
     cpu: float = 0.0

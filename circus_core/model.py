@@ -125,6 +125,7 @@ class WatcherOptions:
         INTEGER,
         None,
         minimum=-1,
+        unset=5,
         help="How often in a row one process may fail to come up before it is given up; -1 is for ever. "
         "Unset, it is 5 for a program that cannot be started and for ever for one that dies young.",
     )

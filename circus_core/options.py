@@ -63,6 +63,7 @@ class Option:
     names: frozenset[str] | None = None
     attribute: str = ""
     plugin: str = ""
+    unset: object = None
 
     def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
         """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError."""
@@ -95,6 +96,7 @@ def option(
     prefix: str = "",
     names: frozenset[str] | None = None,
     key: str = "",
+    unset: object = None,
 ) -> Any:
     """An attrs field that is an option. Without `default` it must be given."""
     metadata = {
@@ -110,6 +112,7 @@ def option(
             prefix=bool(prefix),
             names=names,
             attribute=name,
+            unset=unset,
         )
     }
     if prefix:

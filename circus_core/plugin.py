@@ -91,4 +91,5 @@ class Registry:
             raise PluginError(
                 f"plugin {self.plugin}: the command {command.name} exists already", hint="choose another name"
             )
+        command.plugin = self.plugin
         self._commands[command.name] = (command, handler)

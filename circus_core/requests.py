@@ -60,7 +60,7 @@ class Argument:
 class Command:
     """The declaration of one command; `waits` says that it may last, and answers early unless `waiting` is set."""
 
-    __slots__ = ("arguments", "example", "help", "name", "replies", "role", "summary", "waits")
+    __slots__ = ("arguments", "example", "help", "name", "plugin", "replies", "role", "summary", "waits")
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Command:
         self.replies = replies or {}
         self.waits = waits
         self.example = example
+        self.plugin = ""
 
     def schema(self) -> dict[str, Any]:
         """The command as JSON-ready values, for clients that learn it from the daemon."""

@@ -1,0 +1,245 @@
+"""One process: its state, its signals, and the end of its whole tree. It does not know why it runs or what replaces it.
+
+A process is over in two steps: it has *ended* when it is reaped, and is *gone* when none of its descendants is left.
+Descendants are found by kinship (taken down before the stop signal), by process group and session, and by a mark in
+their environment, so those that forked twice and called setsid are found as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from circus_core import tree
+from circus_core.events import ActionVetoed, ProcessSignaled
+from circus_core.model import Exit, ProcessRef, ProcessState
+from circus_core.remains import Remains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from circus_core.bus import Bus
+    from circus_core.reaper import Reaper
+
+log = logging.getLogger("circus.process")
+
+MARK = "CIRCUS_PROCESS"
+"""The environment variable that tells every descendant which process it comes from."""
+
+
+class Process:
+    """A spawned process. `on_end` is called when it has ended, before anything else happens about it, `on_gone` later.
+
+    `terms` answers the stop signal and the grace (seconds) for descendants of a process that died by itself.
+    """
+
+    __slots__ = (
+        "_bus", "_deadline", "_gone", "_kin", "_on_end", "_on_gone", "_reaper", "_remains", "_signum", "_terms", "_timer",
+        "exit", "expiry", "mark", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        watcher: str,
+        wid: int,
+        pid: int,
+        mark: str,
+        bus: Bus,
+        reaper: Reaper,
+        on_end: Callable[[Process], None],
+        on_gone: Callable[[Process], None],
+        terms: Callable[[], tuple[int, float]],
+    ) -> None:
+        self.watcher = watcher
+        self.wid = wid
+        self.pid = pid
+        self.mark = mark
+        self.spawned_at = time.time()
+        self.started = time.monotonic()
+        self.state = ProcessState.STARTING
+        self.exit: Exit | None = None
+        self.requested = False
+        self.expiry: asyncio.TimerHandle | None = None
+        self._bus = bus
+        self._reaper = reaper
+        self._on_end = on_end
+        self._on_gone = on_gone
+        self._terms = terms
+        # A process is one of thousands: what only its end needs is made when it ends.
+        self._gone: asyncio.Future[None] | None = None
+        self._kin: dict[int, int] | None = None
+        self._remains: Remains | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._signum = int(signal.SIGTERM)
+        self._deadline = 0.0
+        reaper.watch(pid, self._ended)
+
+    @property
+    def ref(self) -> ProcessRef:
+        """The process by its values."""
+        return ProcessRef(self.watcher, self.wid, self.pid, self.spawned_at)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in (ProcessState.STARTING, ProcessState.READY, ProcessState.STOPPING)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the spawn."""
+        return time.monotonic() - self.started
+
+    def gone(self) -> asyncio.Future[None]:
+        """Done when neither the process nor a descendant is left."""
+        if self._gone is None:
+            self._gone = asyncio.get_running_loop().create_future()
+            if self.state is ProcessState.GONE:
+                self._gone.set_result(None)
+        return self._gone
+
+    def signal(self, signum: int) -> bool:
+        """Send a signal to the process alone; False if a plugin held it back or the process has ended."""
+        if not self.alive or self._vetoed(signum):
+            return False
+        # The pid cannot be anybody else's: it is not reaped yet.
+        os.kill(self.pid, signum)
+        return True
+
+    def signal_child(self, pid: int, signum: int) -> None:
+        """Send a signal to a descendant."""
+        if not self._vetoed(signum):
+            os.kill(pid, signum)
+
+    def children(self) -> list[int]:
+        """The pids of the direct children."""
+        return tree.children(self.pid) if self.alive else []
+
+    def descendants(self) -> list[int]:
+        """The pids of children, their children and so on."""
+        return tree.descendants(self.pid) if self.alive else []
+
+    def stop(self, signum: int, grace: float, *, group: bool = False) -> asyncio.Future[None]:
+        """Ask the process (with `group`, its process group) to end, and SIGKILL all that is left after `grace` seconds.
+
+        A second call with a shorter grace shortens the first. The answer is `gone()`.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        if self.state is ProcessState.STOPPING or self.state is ProcessState.ENDED:
+            if deadline < self._deadline:
+                self._arm(deadline)
+        elif self.alive:
+            self.state = ProcessState.STOPPING
+            self.requested = True
+            self._signum = signum
+            self._kin = tree.identify(tree.descendants(self.pid))
+            self._arm(deadline)
+            self._ask(signum, group)
+        return self.gone()
+
+    def _arm(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+        kill = self.kill if self._remains is None else self._remains.kill
+        self._timer = asyncio.get_running_loop().call_at(deadline, kill)
+
+    def _ask(self, signum: int, group: bool) -> None:
+        if not self._vetoed(signum):
+            if group:
+                os.killpg(self.pid, signum)
+            else:
+                os.kill(self.pid, signum)
+        self._tell(self.pid, signum)
+        if group and self._kin:
+            for pid in self._kin:
+                self._tell(pid, signum)
+
+    def kill(self) -> None:
+        """SIGKILL to the process and to every descendant, at once."""
+        if self._remains is not None:
+            self._remains.kill()
+        if not self.alive:
+            return
+        self.state = ProcessState.STOPPING
+        self.requested = True
+        self._signum = signal.SIGKILL
+        self._deadline = 0.0
+        self._kin = {**(self._kin or {}), **tree.identify(tree.descendants(self.pid))}
+        # The process first, so that it cannot replace what is killed after it.
+        os.kill(self.pid, signal.SIGKILL)
+        self._tell(self.pid, signal.SIGKILL)
+
+    def release(self) -> None:
+        """Let the process go on by itself; it is not ours any more."""
+        self._reaper.forget(self.pid)
+        for timer in (self._timer, self.expiry):
+            if timer is not None:
+                timer.cancel()
+
+    def _vetoed(self, signum: int) -> bool:
+        if signum == signal.SIGKILL:
+            return False
+        answer = self._bus.first("circus_veto_signal", process=self.ref, signum=signum)
+        if answer is None:
+            return False
+        plugin, refusal = answer
+        self._bus.publish(ActionVetoed(watcher=self.watcher, intent="signal", reason=refusal.reason, plugin=plugin))
+        return True
+
+    def _tell(self, pid: int, signum: int) -> None:
+        self._bus.publish(ProcessSignaled(watcher=self.watcher, wid=self.wid, pid=pid, signum=signum))
+
+    def _ended(self, status: Exit | None) -> None:
+        self.exit = status
+        self.state = ProcessState.ENDED
+        for timer in (self._timer, self.expiry):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self.expiry = None
+        self._on_end(self)
+        self._reaper.afterwards(self._look_for_remains)
+
+    def _look_for_remains(self) -> None:
+        if not self._left_over():
+            self._finish(None)
+            return
+        if not self.requested:
+            self._signum, grace = self._terms()
+            self._deadline = asyncio.get_running_loop().time() + grace
+        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell)
+        self._remains.gone.add_done_callback(self._finish)
+
+    def _finish(self, _done: asyncio.Future[None] | None) -> None:
+        self.state = ProcessState.GONE
+        self._remains = self._kin = None
+        self._on_gone(self)
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def _left_over(self) -> dict[int, int]:
+        """The descendants that live, with their start times.
+
+        Of a process that died by itself only its group is looked at, in constant time: it may be one of thousands.
+        """
+        grouped = tree.group_lives(self.pid)
+        if not grouped and not self.requested and self._remains is None:
+            return {}
+        found = set(tree.identify(list(self._kin or ())).items() & (self._kin or {}).items())
+        pids = {pid for pid, _ in found}
+        mark = f"{MARK}={self.mark}\0".encode()
+        for pid in self._reaper.strangers():
+            if pid not in pids and self._is_kin(pid, mark):
+                pids.add(pid)
+        pids.update(tree.descendants(*pids))
+        return tree.identify(sorted(pids))
+
+    def _is_kin(self, pid: int, mark: bytes) -> bool:
+        seen = tree.stat(pid)
+        if seen is None or not seen.alive:
+            return False
+        return self.pid in (seen.group, seen.session) or mark in tree.environment(pid)

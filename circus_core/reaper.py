@@ -1,0 +1,194 @@
+"""Notice at once that a child ended, and reap it by its pid; what follows from that is others' business.
+
+Two ways. The daemon owns all its children: SIGCHLD wakes it, it is the subreaper of orphans, and as pid 1 the init of
+its container. Embedded in somebody's program it holds a pidfd for each child, and touches no signal and no other child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING, Protocol
+
+from circus_core import tree
+from circus_core.model import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("circus.reaper")
+
+BATCH = 200
+"""Children reaped before others get their turn."""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Reaper(Protocol):
+    """What a process needs of either reaper."""
+
+    def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
+        """Call `ended` once the child is reaped; with None if somebody else reaped it."""
+        ...
+
+    def forget(self, pid: int) -> None:
+        """Let a child go: it is reaped as any stranger is."""
+        ...
+
+    def afterwards(self, callback: Callable[[], None]) -> None:
+        """Call back when all children known to have ended are reaped, so that their orphans have arrived."""
+        ...
+
+    def strangers(self) -> list[int]:
+        """Processes that may be descendants of our children and that are not our children by spawn."""
+        ...
+
+    def close(self) -> None:
+        """Stop noticing."""
+        ...
+
+
+def _wait(pid: int) -> Exit | None:
+    """Reap a child that has ended."""
+    try:
+        reaped, status, usage = os.wait4(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if reaped == 0:
+        raise BlockingIOError(f"child {pid} has not ended")
+    return Exit(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+class ChildReaper:
+    """The daemon's: every child of this process is its business."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watched: dict[int, Callable[[Exit | None], None]] = {}
+        self._afterwards: list[Callable[[], None]] = []
+        self._strangers: list[int] | None = None
+        self._session = os.getsid(0)
+        _become_subreaper()
+        self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
+        self._watched[pid] = ended
+
+    def forget(self, pid: int) -> None:
+        self._watched.pop(pid, None)
+
+    def afterwards(self, callback: Callable[[], None]) -> None:
+        if not self._afterwards:
+            self._loop.call_soon(self._run_afterwards)
+        self._afterwards.append(callback)
+
+    def strangers(self) -> list[int]:
+        if self._strangers is None:
+            self._strangers = [pid for pid in tree.children(os.getpid()) if pid not in self._watched]
+            self._loop.call_soon(self._forget_strangers)
+        return self._strangers
+
+    def close(self) -> None:
+        self._loop.remove_signal_handler(signal.SIGCHLD)
+
+    def _forget_strangers(self) -> None:
+        self._strangers = None
+
+    def _run_afterwards(self) -> None:
+        self._strangers = None
+        callbacks, self._afterwards = self._afterwards, []
+        for callback in callbacks:
+            callback()
+
+    def _reap(self) -> None:
+        for _ in range(BATCH):
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            if not self._reap_one(ended.si_pid):
+                self._reap_known()
+                return
+        self._loop.call_soon(self._reap)
+
+    def _reap_one(self, pid: int) -> bool:
+        """Reap a child; False if it belongs to a library of this process, which will wait for it itself.
+
+        Such a child stays in our session, since only what we spawn, and its descendants, are in others.
+        """
+        callback = self._watched.pop(pid, None)
+        if callback is not None:
+            callback(_wait(pid))
+            return True
+        seen = tree.stat(pid)
+        if seen is not None and seen.session == self._session and os.getpid() != 1:
+            return False
+        _wait(pid)
+        log.debug("reaped pid %d, an orphan", pid)
+        return True
+
+    def _reap_known(self) -> None:
+        """A library's ended child hides ours from waitid(P_ALL), so ask for each; rare, and only until it is reaped."""
+        for pid in tuple(self._watched):
+            try:
+                ended = _wait(pid)
+            except BlockingIOError:
+                continue
+            self._watched.pop(pid)(ended)
+
+
+class PidfdReaper:
+    """For a supervisor inside somebody's program: a pidfd for each child, and nothing else is touched."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._held: dict[int, int] = {}
+        self._strangers: list[int] | None = None
+
+    def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            # The program around us waits for all children and has reaped this one already.
+            self._loop.call_soon(ended, None)
+            return
+        self._held[pid] = descriptor
+        self._loop.add_reader(descriptor, self._reap, pid, ended)
+
+    def forget(self, pid: int) -> None:
+        descriptor = self._held.pop(pid, None)
+        if descriptor is not None:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    def afterwards(self, callback: Callable[[], None]) -> None:
+        self._loop.call_soon(callback)
+
+    def strangers(self) -> list[int]:
+        if self._strangers is None:
+            self._strangers = [pid for pid in tree.everyone() if pid not in self._held and pid != os.getpid()]
+            self._loop.call_soon(self._forget_strangers)
+        return self._strangers
+
+    def close(self) -> None:
+        for pid in tuple(self._held):
+            self.forget(pid)
+
+    def _forget_strangers(self) -> None:
+        self._strangers = None
+
+    def _reap(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
+        self.forget(pid)
+        ended(_wait(pid))
+
+
+def _become_subreaper() -> None:
+    """Let orphaned descendants become our children, see PR_SET_CHILD_SUBREAPER in prctl(2)."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        log.warning("cannot become the subreaper of orphans: %s", os.strerror(ctypes.get_errno()))

@@ -1,0 +1,361 @@
+"""The processes of one watcher, each in a numbered slot that is filled again when its process ends.
+
+It keeps what it is told to keep; how many that is, and when it starts and stops, the watcher decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from circus_core import policy
+from circus_core.errors import CircusError
+from circus_core.events import (
+    ActionVetoed,
+    ProcessExited,
+    ProcessReady,
+    ProcessSpawned,
+    RestartDelayed,
+    SpawnFailed,
+    WatcherGaveUp,
+)
+from circus_core.launch import build
+from circus_core.model import GiveUp, ProcessState, Refuse, Restart, RetryLater
+from circus_core.process import Process
+from circus_core.spawn import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from circus_core.bus import Bus
+    from circus_core.model import WatcherOptions
+    from circus_core.reaper import Reaper
+
+log = logging.getLogger("circus.watcher")
+
+RECENT = 20
+"""Deaths of a slot that are remembered for `circus_decide_restart`."""
+FLOOR = 0.05
+"""The least seconds between two tries of a program that cannot be started, whatever restart_delay says."""
+
+_numbers = itertools.count(1)
+
+
+@define
+class Around:
+    """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's."""
+
+    bus: Bus
+    reaper: Reaper
+    boot: str = field(factory=lambda: os.urandom(6).hex())
+    environ: Mapping[str, str] = field(factory=lambda: dict(os.environ))
+    variables: dict[str, object] = field(factory=dict)
+    chance: Callable[[], float] = random.random
+
+
+@define(eq=False)
+class Slot:
+    """A place for one process. Empty, it waits for a timer, or was given up."""
+
+    wid: int
+    process: Process | None = None
+    timer: asyncio.TimerHandle | None = None
+    failures: int = 0
+    restarts: int = 0
+    gave_up: str = ""
+    recent: deque[ProcessExited] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it has a process or will have one."""
+        return self.process is not None or self.timer is not None
+
+
+class Slots:
+    """Slots by wid. `on_filled` is called when a waiting slot was filled or given up, `on_dry` when no slot is live any more."""
+
+    def __init__(
+        self,
+        around: Around,
+        options: WatcherOptions,
+        on_filled: Callable[[], None],
+        on_dry: Callable[[int | None], None],
+    ) -> None:
+        self.around = around
+        self.options = options
+        self.supervising = False
+        self.by_wid: dict[int, Slot] = {}
+        self.leaving: set[Process] = set()
+        self.last_error = ""
+        self.last_exit: ProcessExited | None = None
+        self.restarts = 0
+        self._on_filled = on_filled
+        self._on_dry = on_dry
+        self._readying: dict[Process, asyncio.Task[bool]] = {}
+
+    # What there is
+
+    def processes(self) -> list[Process]:
+        """The processes in slots, in the order of their spawns."""
+        found = [slot.process for slot in self.by_wid.values() if slot.process is not None]
+        return sorted(found, key=lambda process: process.started)
+
+    def everyone(self) -> list[Process]:
+        """The processes in slots and those on their way out that have not ended."""
+        return self.processes() + [process for process in self.leaving if process.alive]
+
+    def missing(self) -> int:
+        """How many slots are to be opened."""
+        return max(self.options.numprocesses - len(self.by_wid), 0)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every slot that is wanted has its process or was given up."""
+        return not self.missing() and all(slot.timer is None for slot in self.by_wid.values())
+
+    @property
+    def dry(self) -> bool:
+        """Whether no slot has a process or will have one."""
+        return not any(slot.live for slot in self.by_wid.values())
+
+    # Filling
+
+    def open(self) -> Slot:
+        """A new slot with the smallest number that no process has."""
+        taken = self.by_wid.keys() | {process.wid for process in self.leaving}
+        wid = next(number for number in itertools.count(1) if number not in taken)
+        slot = self.by_wid[wid] = Slot(wid)
+        return slot
+
+    def fill(self, slot: Slot) -> Process | None:
+        """Spawn a process into the slot; None if that failed or has to wait, which is then taken care of."""
+        slot.timer = None
+        around, options = self.around, self.options
+        if self._vetoed(slot):
+            return None
+        mark = f"{around.boot}/{options.name}/{next(_numbers)}"
+        try:
+            launch = build(options, slot.wid, mark, around.environ, around.variables)
+            pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
+        except CircusError as error:
+            self._spawn_failed(slot, str(error))
+            return None
+        process = slot.process = Process(
+            options.name, slot.wid, pid, mark, around.bus, around.reaper, self._ended, self._gone, self._terms
+        )
+        if options.max_age:
+            age = options.max_age + around.chance() * options.max_age_variance
+            process.expiry = asyncio.get_running_loop().call_later(age, self._expire, process)
+        log.debug("%s/%d: spawned pid %d", options.name, slot.wid, pid)
+        around.bus.publish(ProcessSpawned(watcher=options.name, wid=slot.wid, pid=pid))
+        self._begin_readiness(process)
+        return process
+
+    def _vetoed(self, slot: Slot) -> bool:
+        answer = self.around.bus.first("circus_veto_spawn", watcher=self.options, wid=slot.wid)
+        if answer is None:
+            return False
+        plugin, verdict = answer
+        reason = verdict.reason or f"plugin {plugin} said so"
+        self.around.bus.publish(ActionVetoed(watcher=self.options.name, intent="spawn", reason=reason, plugin=plugin))
+        if isinstance(verdict, RetryLater):
+            self._later(slot, verdict.after)
+        else:
+            self._give_up(slot, reason, None)
+            if isinstance(verdict, Refuse):
+                self._on_dry(None)
+        return True
+
+    def _spawn_failed(self, slot: Slot, reason: str) -> None:
+        slot.failures += 1
+        self.last_error = reason
+        verdict = policy.after_failed_spawn(self.options, slot.failures, reason, self.around.chance())
+        delay = max(verdict.delay, FLOOR) if isinstance(verdict, Restart) else None
+        log.error("%s/%d: %s%s", self.options.name, slot.wid, reason, f"; next try in {delay:.1f} s" if delay else "")
+        self.around.bus.publish(SpawnFailed(watcher=self.options.name, wid=slot.wid, reason=reason, retry_in=delay))
+        if isinstance(verdict, GiveUp):
+            self._give_up(slot, verdict.reason, None)
+        elif delay is not None:
+            self._later(slot, delay)
+
+    def _later(self, slot: Slot, delay: float) -> None:
+        slot.timer = asyncio.get_running_loop().call_later(delay, self._retry, slot)
+
+    def _retry(self, slot: Slot) -> None:
+        if self.fill(slot) is not None:
+            self._on_filled()
+
+    # Readiness
+
+    def _begin_readiness(self, process: Process) -> None:
+        answers = [answer for _plugin, answer in self.around.bus.ask(
+            "circus_await_ready", process=process.ref, watcher=self.options)]  # fmt: skip
+        if not answers:
+            process.state = ProcessState.READY
+            return
+        task = asyncio.get_running_loop().create_task(self._await_ready(process, answers))
+        self._readying[process] = task
+        task.add_done_callback(lambda _task: self._readying.pop(process, None))
+
+    async def _await_ready(self, process: Process, answers: list[Any]) -> bool:
+        name, wid = process.watcher, process.wid
+        try:
+            ready = all(await asyncio.gather(*answers))
+        except Exception as error:
+            log.exception("%s/%d: readiness of pid %d could not be told", name, wid, process.pid)
+            self.last_error = f"readiness could not be told: {error}"
+            ready = False
+        if not process.alive or process.state is not ProcessState.STARTING:
+            return False
+        if ready:
+            process.state = ProcessState.READY
+            self.around.bus.publish(ProcessReady(watcher=name, wid=wid, pid=process.pid, after=process.age))
+            return True
+        self.last_error = f"pid {process.pid} did not become ready"
+        log.error("%s/%d: %s", name, wid, self.last_error)
+        self.end(process)
+        process.requested = False
+        return False
+
+    async def ready(self, process: Process) -> bool:
+        """Wait until a process is ready; False if it ended or was found not to come up."""
+        task = self._readying.get(process)
+        if task is not None:
+            return await asyncio.shield(task)
+        return process.state is ProcessState.READY
+
+    # Ending
+
+    def end(self, process: Process, signum: int | None = None, grace: float | None = None) -> asyncio.Future[None]:
+        """Ask a process to stop as the options say, unless told otherwise; done when its whole tree is gone."""
+        options = self.options
+        return process.stop(
+            options.stop_signal if signum is None else signum,
+            options.graceful_timeout if grace is None else grace,
+            group=options.stop_children,
+        )
+
+    def retire(self, slot: Slot) -> asyncio.Future[None] | None:
+        """Close a slot, and end the process in it if there is one."""
+        if slot.timer is not None:
+            slot.timer.cancel()
+            slot.timer = None
+        if self.by_wid.get(slot.wid) is slot:
+            del self.by_wid[slot.wid]
+        if slot.process is None:
+            return None
+        self.leaving.add(slot.process)
+        return self.end(slot.process)
+
+    def close_empty(self, *, given_up: bool) -> None:
+        """Close the slots that only wait, and with `given_up` those that wait for nothing."""
+        for slot in tuple(self.by_wid.values()):
+            if slot.process is None and (given_up or not slot.gave_up):
+                self.retire(slot)
+
+    def kill(self) -> None:
+        """SIGKILL to every process and all its descendants, at once."""
+        for process in (*self.processes(), *self.leaving):
+            process.kill()
+
+    def release(self) -> None:
+        """Let every process go on without us."""
+        for slot in tuple(self.by_wid.values()):
+            if slot.timer is not None:
+                slot.timer.cancel()
+            if slot.process is not None:
+                slot.process.release()
+        self.by_wid.clear()
+
+    def _terms(self) -> tuple[int, float]:
+        return self.options.stop_signal, self.options.graceful_timeout
+
+    def _expire(self, process: Process) -> None:
+        log.info("%s/%d: pid %d reached max_age", process.watcher, process.wid, process.pid)
+        self.end(process)
+
+    def _gone(self, process: Process) -> None:
+        self.leaving.discard(process)
+
+    def _ended(self, process: Process) -> None:
+        """A process was reaped: say so, and fill its slot again if it is to be."""
+        options, age = self.options, process.age
+        code = process.exit.code if process.exit else None
+        exited = ProcessExited(
+            watcher=process.watcher, wid=process.wid, pid=process.pid, exit_code=code, age=age,
+            requested=process.requested,
+            cpu=process.exit.cpu if process.exit else 0.0,
+            peak_memory=process.exit.peak_memory if process.exit else 0,
+        )  # fmt: skip
+        self.leaving.add(process)
+        slot = self.by_wid.get(process.wid)
+        if slot is None or slot.process is not process:
+            self.around.bus.publish(exited)
+            return
+        slot.process = None
+        self.around.bus.publish(exited)
+        if not self.supervising or slot.wid not in self.by_wid:
+            return
+        if not process.requested:
+            self.last_exit = exited
+            slot.failures = 0 if age >= options.min_uptime else slot.failures + 1
+            log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, process.pid, ending(code), age)
+        if not options.respawn:
+            self.retire(slot)
+            if self.dry:
+                self._on_dry(code)
+            return
+        self._replace(slot, exited, process.requested)
+
+    def _replace(self, slot: Slot, exited: ProcessExited, requested: bool) -> None:
+        bus, options = self.around.bus, self.options
+        verdict: Restart | GiveUp = Restart()
+        if not requested:
+            recent = slot.recent = slot.recent or deque(maxlen=RECENT)
+            answer = bus.first("circus_decide_restart", exited=exited, recent=tuple(recent))
+            recent.append(exited)
+            verdict = answer[1] if answer else policy.after_exit(options, slot.failures, self.around.chance())
+        if isinstance(verdict, GiveUp):
+            self._give_up(slot, f"{verdict.reason}; the last time it {ending(exited.exit_code)}", exited.exit_code)
+            return
+        slot.restarts += 1
+        self.restarts += 1
+        if verdict.delay > 0:
+            log.warning("%s/%d: next start in %.1f s", options.name, slot.wid, verdict.delay)
+            bus.publish(RestartDelayed(watcher=options.name, wid=slot.wid, delay=verdict.delay, failures=slot.failures))
+            self._later(slot, verdict.delay)
+        else:
+            self.fill(slot)
+
+    def _give_up(self, slot: Slot, reason: str, code: int | None) -> None:
+        slot.gave_up = self.last_error = reason
+        last = self.dry and not self.missing()
+        log.error("%s/%d: given up: %s", self.options.name, slot.wid, reason)
+        self.around.bus.publish(
+            WatcherGaveUp(watcher=self.options.name, wid=slot.wid, reason=reason, last=last, exit_code=code)
+        )
+        if last:
+            self._on_dry(1 if code is None else code)
+        else:
+            self._on_filled()
+
+
+def ending(code: int | None) -> str:
+    """How a process ended, in words: `exited with status 1`, `was killed by SIGSEGV`."""
+    import signal
+
+    if code is None:
+        return "ended (its status was lost)"
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"

@@ -1,0 +1,84 @@
+"""What is, as JSON-ready values for whoever asks: watchers, options with secrets masked, plugins. It changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from circus_core.options import declared, shown_default
+from circus_core.plan import masked
+
+if TYPE_CHECKING:
+    from circus_core.bus import Loaded
+    from circus_core.model import WatcherOptions
+    from circus_core.options import Section
+    from circus_core.watcher import Watcher
+
+
+def details(watcher: Watcher) -> dict[str, Any]:
+    """A watcher at length: its processes, what waits, what was given up, and the last that went wrong."""
+    slots = watcher.slots
+    now = asyncio.get_running_loop().time()
+    entries = sorted(slots.by_wid.values(), key=lambda slot: slot.wid)
+    last = slots.last_exit
+    operation = watcher.queue.current
+    return {
+        "state": str(watcher.state),
+        "numprocesses": watcher.options.numprocesses,
+        "processes": [
+            {
+                "wid": slot.wid,
+                "pid": slot.process.pid,
+                "state": str(slot.process.state),
+                "age": slot.process.age,
+                "restarts": slot.restarts,
+            }
+            for slot in entries
+            if slot.process is not None
+        ],
+        "restarts": slots.restarts,
+        "waiting": [
+            {"wid": slot.wid, "in": max(slot.timer.when() - now, 0.0), "failures": slot.failures}
+            for slot in entries
+            if slot.timer is not None
+        ],
+        "gave_up": [{"wid": slot.wid, "reason": slot.gave_up} for slot in entries if slot.gave_up],
+        "leaving": sorted(process.pid for process in slots.leaving),
+        "last_error": slots.last_error,
+        "last_exit": last and {"pid": last.pid, "wid": last.wid, "exit_code": last.exit_code, "at": last.at},
+        "operation": operation and operation.name,
+        "uptime": None if watcher.started_at is None else time.time() - watcher.started_at,
+    }
+
+
+def options(section: Section, values: WatcherOptions) -> dict[str, Any]:
+    """Every option of a watcher by key, its free-form ones too; secrets in the environment are masked."""
+    shown: dict[str, Any] = {}
+    for entry in declared(section.cls).values():
+        value = getattr(values, entry.attribute)
+        if entry.prefix:
+            shown.update({entry.key + name: entry.kind.show(member) for name, member in value.items()})
+        elif value is None:
+            shown[entry.key] = entry.unset
+        else:
+            shown[entry.key] = masked(value) if entry.key == "env" else entry.kind.show(value)
+    shown.update({entry.key: shown_default(entry) for entry in section.added.values() if not entry.prefix})
+    for key, extra in values.extra.items():
+        found = section.find(key)
+        shown[key] = extra if found is None else found.kind.show(extra)
+    return shown
+
+
+def plugin(loaded: Loaded) -> dict[str, Any]:
+    """How a plugin fares."""
+    return {
+        "name": loaded.name,
+        "use": loaded.use,
+        "host": "core",
+        "started": loaded.started,
+        "hooks": list(loaded.hooks),
+        "failures": loaded.failures,
+        "last_error": loaded.last_error,
+        "disabled": loaded.disabled,
+    }

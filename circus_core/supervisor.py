@@ -1,0 +1,331 @@
+"""The supervisor: it owns the loop's side of things, the bus and the watchers, and applies plans to them.
+
+It reads no file, takes no signal from its host program, and speaks no protocol; `circus_core.main` and plugins do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from circus_core import tree
+from circus_core.assembly import Assembly, assemble
+from circus_core.commands import LocalClient, dispatch
+from circus_core.errors import CircusError, ConflictError, UnknownWatcherError
+from circus_core.events import (
+    SupervisorReloaded,
+    SupervisorStarted,
+    SupervisorStopping,
+    WatcherAdded,
+    WatcherRemoved,
+)
+from circus_core.model import Config
+from circus_core.options import declared
+from circus_core.plan import Action, in_start_order, plan
+from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
+from circus_core.remains import Remains
+from circus_core.requests import Role
+from circus_core.slots import Around
+from circus_core.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from circus_core.bus import Bus
+    from circus_core.model import WatcherOptions
+    from circus_core.requests import Progress, Reply
+
+log = logging.getLogger("circus")
+
+STRAY_GRACE = 5.0
+"""Seconds that processes of no known watcher get to end when the daemon ends."""
+
+
+class Supervisor:
+    """Keeps the watchers of a configuration alive, inside a running asyncio loop.
+
+    With `daemon` it owns this whole Unix process: SIGCHLD, and every orphan below it. Without, it may be one part of
+    any program: it touches neither signals nor children that are not its own.
+
+        async with Supervisor(Config(watchers={...})) as supervisor:
+            await supervisor.client.call("status")
+    """
+
+    def __init__(
+        self, source: Config | Assembly | str, *, daemon: bool = False, plugins: Mapping[str, object] = {}
+    ) -> None:
+        if not isinstance(source, Assembly):
+            path = source if isinstance(source, str) else None
+            source = assemble(path, plugins=plugins, config=None if isinstance(source, str) else source)
+        self.assembly = source
+        self.bus: Bus = source.bus
+        self.watchers: dict[str, Watcher] = {}
+        self.client = LocalClient(self)
+        self._daemon = daemon
+        self._reaper: Reaper
+        self._around: Around
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._starting: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self.finished: asyncio.Future[int]
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.assembly.config
+
+    # Life
+
+    async def start(self) -> None:
+        """Start the plugins, then every watcher with autostart, by priority; done when each was started once."""
+        loop = asyncio.get_running_loop()
+        self.finished = loop.create_future()
+        self._reaper = ChildReaper() if self._daemon else PidfdReaper()
+        self._around = Around(self.bus, self._reaper)
+        try:
+            for loaded in tuple(self.bus.loaded.values()):
+                self.assembly.equip(loaded, self.client)
+                await self.bus.startup(loaded, supervisor=self)
+        except BaseException:
+            await self._close()
+            raise
+        for options in in_start_order(self.config.watchers):
+            self._add(options)
+        self._starting = self.background(self._start_all())
+        await asyncio.wait([self._starting])
+
+    async def _start_all(self) -> None:
+        await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart])
+        self.bus.publish(SupervisorStarted(pid=os.getpid()))
+
+    async def stop(self, reason: str = "asked to", status: int = 0) -> None:
+        """Stop every watcher, then the plugins; done when nothing is left. Later calls wait for the first."""
+        if self._stopping is None:
+            self.bus.publish(SupervisorStopping(reason=reason))
+            log.info("stopping everything: %s", reason)
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(status))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, status: int) -> None:
+        await self.stop_watchers()
+        if self._daemon:
+            await self._end_strays()
+        # Whoever waited for a `quit` is answered before the endpoints close.
+        waiting = [task for task in self._tasks if task is not self._starting]
+        if waiting:
+            await asyncio.wait(waiting, timeout=1.0)
+        await self._close()
+        if not self.finished.done():
+            self.finished.set_result(status)
+
+    def stop_soon(self, reason: str, *, after: asyncio.Task[Any] | None = None) -> None:
+        """Stop, but do not wait for it."""
+        self.background(self.stop(reason))
+
+    async def stop_watchers(self) -> None:
+        """Stop every watcher, all at the same time, whatever they are doing."""
+        if self._starting is not None:
+            self._starting.cancel()
+        await asyncio.gather(*(watcher.stop() for watcher in self.watchers.values()))
+
+    async def _end_strays(self) -> None:
+        session = os.getsid(0)
+
+        def strays() -> dict[int, int]:
+            found = [pid for pid in self._reaper.strangers() if (seen := tree.stat(pid)) and seen.session != session]
+            return tree.identify([*found, *tree.descendants(*found)])
+
+        if strays():
+            deadline = asyncio.get_running_loop().time() + STRAY_GRACE
+            await Remains(
+                strays, 15, deadline, lambda pid, signum: log.info("signal %d to orphan %d", signum, pid)
+            ).gone
+
+    async def _close(self) -> None:
+        for loaded in reversed(tuple(self.bus.loaded.values())):
+            await self.bus.shutdown(loaded)
+        for task in self._tasks:
+            task.cancel()
+        self._reaper.close()
+
+    def kill(self) -> None:
+        """SIGKILL to everything at once: for those who asked to stop and do not want to wait."""
+        for watcher in self.watchers.values():
+            watcher.slots.kill()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.stop("the program that embeds it is done")
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something beside everything else; a failure is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, CircusError):
+                log.warning("%s", error)
+            else:
+                log.error("a task of circusd failed", exc_info=error)
+
+    # Watchers
+
+    def watcher(self, name: str) -> Watcher:
+        """The watcher of this name, in any case; raises UnknownWatcherError."""
+        found = self.watchers.get(name.lower())
+        if found is None:
+            import difflib
+
+            near = difflib.get_close_matches(name.lower(), self.watchers, n=1)
+            raise UnknownWatcherError(name, hint=f"did you mean {near[0]}?" if near else "")
+        return found
+
+    def in_order(self) -> list[Watcher]:
+        """The watchers in the order in which they start."""
+        options = in_start_order({name: watcher.options for name, watcher in self.watchers.items()})
+        return [self.watchers[entry.name.lower()] for entry in options]
+
+    def _add(self, options: WatcherOptions) -> Watcher:
+        watcher = self.watchers[options.name.lower()] = Watcher(options, self._around, self._failed)
+        self.bus.publish(WatcherAdded(watcher=options.name))
+        return watcher
+
+    def add(self, options: WatcherOptions) -> Watcher:
+        """Take up a further watcher, stopped; raises ConflictError if the name is taken."""
+        if options.name.lower() in self.watchers:
+            raise ConflictError(f"Trying to add an already existing watcher: {options.name!r} already exist")
+        if self._stopping is not None:
+            raise ConflictError("circusd is stopping")
+        return self._add(options)
+
+    def remove(self, watcher: Watcher, *, nostop: bool = False) -> Awaitable[None]:
+        """Forget a watcher; done when its processes are gone, or with `nostop` at once and they live on."""
+        if self.watchers.pop(watcher.name.lower(), None) is None:
+            raise UnknownWatcherError(watcher.name)
+        self.bus.publish(WatcherRemoved(watcher=watcher.name))
+        if nostop:
+            return watcher.abandon()
+        return watcher.stop()
+
+    async def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> None:
+        """Start watchers one after another, in the order given; one that fails does not keep the next from starting."""
+        pause = self.config.supervisor.warmup_delay
+        for number, watcher in enumerate(watchers):
+            if number and pause:
+                await asyncio.sleep(pause)
+            await asyncio.wait([watcher.start(say)])
+
+    async def reload_group(self, watchers: list[Watcher], say: Progress | None = None, **manner: bool) -> None:
+        """Reload watchers one after another; stopped ones stay stopped."""
+        for watcher in watchers:
+            if watcher.running:
+                await asyncio.wait([watcher.reload(say=say, **manner)])
+
+    def _failed(self, watcher: Watcher, code: int) -> None:
+        if watcher.options.exit_on_failure and self._stopping is None:
+            status = code if code > 0 else 128 - code
+            log.critical("%s failed for good and has exit_on_failure: exiting with status %d", watcher.name, status)
+            self.background(self.stop(f"{watcher.name} failed for good", status))
+
+    # Configuration
+
+    def reread(self) -> tuple[Config, tuple[Action, ...]]:
+        """The configuration as its files are now and the plan to get there; raises ConfigError, and nothing changed."""
+        new = self.assembly.reread()
+        return new, plan(self.assembly.sections, self.config, new)
+
+    async def apply(self, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None) -> None:
+        """Do what the plan says, and have the new configuration in force."""
+        self.assembly.config = new
+        waiting: list[Awaitable[Any]] = []
+        for action in actions:
+            log.info("reloadconfig: %s", action)
+            if say is not None:
+                say(str(action))
+            await self._apply(action, new, waiting)
+        await asyncio.gather(*waiting, return_exceptions=True)
+        self.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
+
+    async def _apply(self, action: Action, new: Config, waiting: list[Awaitable[Any]]) -> None:
+        key = action.target.lower()
+        watcher = self.watchers.get(key)
+        match action.what:
+            case "start" | "add" if watcher is None:
+                watcher = self._add(new.watchers[key])
+                if action.what == "start":
+                    waiting.append(watcher.start())
+            case "remove" if watcher is not None:
+                waiting.append(self.remove(watcher))
+            case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
+                waiting.append(watcher.update(overlay(watcher.options, new.watchers[key], action), action.changes))
+            case "plugin-unload" | "plugin-reload" | "plugin-load":
+                await self._apply_plugin(action)
+
+    async def _apply_plugin(self, action: Action) -> None:
+        name = action.target
+        if action.what != "plugin-load" and name in self.bus.loaded:
+            await self.bus.shutdown(self.bus.loaded[name])
+            self.assembly.unload(name)
+        if action.what != "plugin-unload":
+            loaded = self.assembly.load_configured(name, self.config.plugins[name])
+            if loaded is not None:
+                self.assembly.equip(loaded, self.client)
+                await self.bus.startup(loaded, supervisor=self)
+
+    async def restart(self, say: Progress | None = None) -> None:
+        """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping."""
+        new, actions = self.reread() if self.assembly.path else (self.config, ())
+        await self.stop_watchers()
+        for name, watcher in tuple(self.watchers.items()):
+            if name not in new.watchers:
+                await self.remove(watcher)
+        for options in in_start_order(new.watchers):
+            known = self.watchers.get(options.name.lower())
+            if known is None:
+                self._add(options)
+            else:
+                known.replace(options)
+        await self.apply(new, tuple(action for action in actions if action.what.startswith("plugin")), say)
+        await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart], say)
+
+    # Commands
+
+    def dispatch(
+        self,
+        command: str,
+        properties: Mapping[str, Any],
+        *,
+        role: Role = Role.ADMIN,
+        progress: Progress | None = None,
+    ) -> Reply | Awaitable[Reply]:
+        """Check and run a command; a dict if it is answered at once. Raises CircusError for what is refused."""
+        return dispatch(self, command, properties, role, progress)
+
+
+def overlay(current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
+    """`current` with the options that the plan changes: what `set` changed meanwhile and the files did not stays."""
+    entries = {entry.key: entry for entry in declared(type(new)).values()}
+    values: dict[str, Any] = {}
+    extra = dict(current.extra)
+    for change in action.changes:
+        entry = next(
+            (e for key, e in entries.items() if key == change.key or (e.prefix and change.key.startswith(key))), None
+        )
+        if entry is not None:
+            values[entry.attribute] = getattr(new, entry.attribute)
+        elif change.key in new.extra:
+            extra[change.key] = new.extra[change.key]
+        else:
+            extra.pop(change.key, None)
+    return attrs.evolve(current, extra=extra, **values)

@@ -1,0 +1,105 @@
+"""Read from /proc who descends from whom; it signals nobody. See proc(5) for the formats."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Stat(NamedTuple):
+    """The fields of /proc/PID/stat that tell who a process is. `started` is in clock ticks since boot."""
+
+    state: str
+    ppid: int
+    group: int
+    session: int
+    started: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: a zombie has ended."""
+        return self.state not in "ZXx"
+
+
+def _read(path: str) -> bytes:
+    """The whole of a small /proc file; empty if the process is gone or may not be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def stat(pid: int) -> Stat | None:
+    """Who a process is, or None if it is gone."""
+    text = _read(f"/proc/{pid}/stat")
+    # The name in parentheses may itself have blanks and parentheses, so the fields are counted from its end.
+    fields = text[text.rfind(b")") + 2 :].split(None, 21)
+    if len(fields) < 20:
+        return None
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def children(pid: int) -> list[int]:
+    """The direct children, of whichever thread."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    found: list[int] = []
+    for thread in threads:
+        found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+    return found
+
+
+def descendants(*roots: int) -> list[int]:
+    """Children, their children and so on, in the order they are found; the roots are left out."""
+    found: list[int] = []
+    waiting = list(roots)
+    seen = set(roots)
+    while waiting:
+        for child in children(waiting.pop()):
+            if child not in seen:
+                seen.add(child)
+                found.append(child)
+                waiting.append(child)
+    return found
+
+
+def identify(pids: list[int]) -> dict[int, int]:
+    """Those of `pids` that live, each with its start time, which tells it from a later process of the same pid."""
+    living = {}
+    for pid in pids:
+        seen = stat(pid)
+        if seen is not None and seen.alive:
+            living[pid] = seen.started
+    return living
+
+
+def everyone() -> list[int]:
+    """All pids on the machine (in this pid namespace)."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def environment(pid: int) -> bytes:
+    """The environment a process was started with, empty if it may not be read; entries end with NUL."""
+    return _read(f"/proc/{pid}/environ")
+
+
+def group_lives(group: int) -> bool:
+    """Whether any process is left in a process group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

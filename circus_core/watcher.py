@@ -1,0 +1,332 @@
+"""A watcher: a state table, a queue of operations, and slots that hold its processes.
+
+Operations wait their turn in the queue; supervision does not: a process that ends is replaced whatever else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from circus_core import tree
+from circus_core.errors import CircusError, SpawnError, VetoedError
+from circus_core.events import ActionVetoed, Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
+from circus_core.model import WatcherState
+from circus_core.options import Effect
+from circus_core.process import MARK
+from circus_core.queue import Queue
+from circus_core.remains import Remains
+from circus_core.slots import Around, Slot, Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from circus_core.model import WatcherOptions
+    from circus_core.options import Change
+    from circus_core.process import Process
+
+log = logging.getLogger("circus.watcher")
+
+STOPPED, STARTING, ACTIVE, STOPPING = WatcherState
+TABLE: dict[tuple[WatcherState, str], tuple[WatcherState, type[Event] | None]] = {
+    (STOPPED, "start"): (STARTING, None),
+    (STARTING, "up"): (ACTIVE, WatcherStarted),
+    (STARTING, "stop"): (STOPPING, None),
+    (ACTIVE, "stop"): (STOPPING, None),
+    (STOPPED, "stop"): (STOPPING, None),
+    (STOPPING, "stop"): (STOPPING, None),
+    (STOPPING, "empty"): (STOPPED, WatcherStopped),
+}
+"""State and input -> the next state, and the event that tells of it. Any other pair is a fault of ours."""
+
+TURN = 0.01
+"""Seconds of spawning after which others get their turn on the loop."""
+
+
+class Watcher:
+    """`options.numprocesses` processes of one program. `on_failure` is told the exit code when it failed for good."""
+
+    def __init__(self, options: WatcherOptions, around: Around, on_failure: Callable[[Watcher, int], None]) -> None:
+        self.options = options
+        self.state = STOPPED
+        self.started_at: float | None = None
+        self.queue = Queue(options.name)
+        self.slots = Slots(around, options, self._settled, self._dry)
+        self._around = around
+        self._on_failure = on_failure
+        self._starting = False
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    @property
+    def running(self) -> bool:
+        """Whether it is to have processes."""
+        return self.state in (STARTING, ACTIVE)
+
+    def _take(self, happening: str) -> None:
+        self.state, event = TABLE[self.state, happening]
+        if event is not None:
+            log.info("%s: %s", self.name, self.state)
+            self.started_at = time.time() if self.state is ACTIVE else None
+            self._around.bus.publish(event(watcher=self.name))  # type: ignore[call-arg]
+
+    # Operations: what may be asked, each put into the queue
+
+    def start(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:
+        """Start, or fill what is empty; answers the pids that were started and kept."""
+        return self.queue.submit("start", lambda: self._start(say))
+
+    def stop(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
+        """Stop; done when no process and no descendant of one is left. Overtakes whatever brings processes up."""
+        return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True)
+
+    def restart(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:
+        """Stop, then start."""
+        return self.queue.submit("restart", lambda: self._restart(say))
+
+    def reload(
+        self, *, graceful: bool = True, sequential: bool = False, say: Callable[[str], None] | None = None
+    ) -> asyncio.Future[dict[str, list[int]]]:
+        """Replace every process: new ones first, or one after another, or (not graceful) all by a restart."""
+        if not graceful:
+            return self.restart(say)
+        return self.queue.submit("reload", lambda: self._reload(sequential, say))
+
+    def scale(self, number: Callable[[], int], say: Callable[[str], None] | None = None) -> asyncio.Future[int]:
+        """Keep another number of processes; `number` is called when the operation's turn comes."""
+        return self.queue.submit("scale", lambda: self._scale(number(), say), overtaken=False)
+
+    def update(self, options: WatcherOptions, changes: Sequence[Change]) -> asyncio.Future[None]:
+        """Put changed options in force, by whatever the changes need."""
+        return self.queue.submit("set", lambda: self._update(options, changes), overtaken=False)
+
+    def replace(self, options: WatcherOptions) -> None:
+        """Take other options while stopped."""
+        self._adopt(options)
+
+    def abandon(self) -> asyncio.Future[None]:
+        """Forget the processes, which go on by themselves."""
+        return self.queue.submit("rm", self._abandon, overtaken=False, overtakes=True)
+
+    def end(
+        self, processes: Sequence[Process], signum: int | None = None, grace: float | None = None
+    ) -> list[asyncio.Future[None]]:
+        """End some processes, which are then replaced. Does not wait for the queue: this is what an operator does
+        when something hangs."""
+        return [self.slots.end(process, signum, grace) for process in processes]
+
+    # How each is done
+
+    async def _start(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+        if self.state is STOPPED:
+            self._ask_start()
+            self._take("start")
+        self.slots.supervising = True
+        self.slots.close_empty(given_up=True)
+        kept = [process.pid for process in self.slots.processes()]
+        self._starting = True
+        try:
+            started = [process.pid for process in await self._fill(say)]
+        finally:
+            self._starting = False
+        if self.slots.settled and not (self.slots.dry and self.options.numprocesses):
+            self._settled(operating=True)
+        elif self.slots.dry:
+            await self._stop(None)
+        if self.options.numprocesses and not started and not kept:
+            raise SpawnError(f"{self.name} did not start: {self.slots.last_error}")
+        return {"started": started, "kept": kept}
+
+    def _ask_start(self) -> None:
+        bus = self._around.bus
+        answer = bus.first("circus_veto_start", watcher=self.options)
+        if answer is not None:
+            plugin, refusal = answer
+            bus.publish(ActionVetoed(watcher=self.name, intent="start", reason=refusal.reason, plugin=plugin))
+            raise VetoedError(f"{self.name} was not started: {refusal.reason}", hint=f"plugin {plugin} refused it")
+
+    async def _fill(self, say: Callable[[str], None] | None) -> list[Process]:
+        """Open and fill the missing slots, with the pause between spawns that the options ask for."""
+        filled: list[Process] = []
+        wanted = self.slots.missing()
+        turn = time.monotonic()
+        for number in range(wanted):
+            if number and self.options.warmup_delay:
+                await asyncio.sleep(self.options.warmup_delay)
+            elif time.monotonic() - turn > TURN:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+            if not self.slots.missing():
+                break
+            process = self.slots.fill(self.slots.open())
+            if process is not None:
+                filled.append(process)
+            if say is not None:
+                say(f"{self.name}: {number + 1} of {wanted} started")
+        return filled
+
+    async def _stop(self, say: Callable[[str], None] | None) -> None:
+        if self.state is STOPPED and not self.slots.leaving:
+            return
+        self._take("stop")
+        self.slots.supervising = False
+        self.slots.close_empty(given_up=False)
+        await self._before_stop()
+        everyone = self.slots.everyone()
+        ends = [self.slots.end(process) for process in everyone]
+        ends += [process.gone() for process in self.slots.leaving if not process.alive]
+        for number, end in enumerate(ends):
+            if say is not None:
+                say(f"{self.name}: {number} of {len(ends)} stopped")
+            await end
+        self.slots.close_empty(given_up=False)
+        await self._end_strays()
+        self._take("empty")
+
+    async def _before_stop(self) -> None:
+        answers = [answer for _plugin, answer in self._around.bus.ask("circus_before_stop", watcher=self.options)]
+        if not answers:
+            return
+        done, late = await asyncio.wait(
+            [asyncio.ensure_future(answer) for answer in answers], timeout=self.options.graceful_timeout
+        )
+        for task in late:
+            task.cancel()
+            log.error("%s: a plugin's circus_before_stop took longer than graceful_timeout", self.name)
+        for task in done:
+            if task.exception() is not None:
+                log.error("%s: a plugin's circus_before_stop failed", self.name, exc_info=task.exception())
+
+    async def _end_strays(self) -> None:
+        """End descendants of processes that died earlier: those that called setsid and outlived their parents."""
+        if not self._strays():
+            return
+        options = self.options
+        deadline = asyncio.get_running_loop().time() + options.graceful_timeout
+        await Remains(self._strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
+
+    def _strays(self) -> dict[int, int]:
+        mine = f"{MARK}={self._around.boot}/{self.name}/".encode()
+        found = []
+        for pid in self._around.reaper.strangers():
+            for entry in tree.environment(pid).split(b"\0"):
+                if entry.startswith(mine) and entry.removeprefix(mine).isdigit():
+                    found += [pid, *tree.descendants(pid)]
+        return tree.identify(found)
+
+    async def _restart(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+        stopped = sorted(process.pid for process in self.slots.processes())
+        await self._stop(say)
+        return {"stopped": stopped, **await self._start(say)}
+
+    async def _reload(self, sequential: bool, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+        if not self.running:
+            return {"stopped": [], **await self._start(say)}
+        old = sorted(self.slots.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
+        pids = sorted(slot.process.pid for slot in old if slot.process)
+        if self.options.send_hup:
+            for process in self.slots.processes():
+                process.signal(signal.SIGHUP)
+            self._around.bus.publish(WatcherReloaded(watcher=self.name))
+            return {"stopped": [], "started": [], "kept": pids}
+        if sequential or self.options.singleton:
+            started = await self._replace_each(old, say)
+        else:
+            started = await self._replace_all(old, say)
+        self._settled(operating=True)
+        self._around.bus.publish(WatcherReloaded(watcher=self.name))
+        return {"stopped": pids, "started": sorted(started), "kept": []}
+
+    async def _replace_each(self, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+        started = []
+        for number, slot in enumerate(old):
+            if say is not None:
+                say(f"{self.name}: {number} of {len(old)} replaced")
+            if number and self.options.warmup_delay:
+                await asyncio.sleep(self.options.warmup_delay)
+            end = self.slots.retire(slot)
+            if end is not None:
+                await end
+            if not self.slots.missing():
+                continue
+            process = self.slots.fill(self.slots.open())
+            if process is None or not await self.slots.ready(process):
+                raise SpawnError(f"reload of {self.name} stopped half-way: {self.slots.last_error}")
+            started.append(process.pid)
+        return started
+
+    async def _replace_all(self, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+        fresh: list[Slot] = []
+        try:
+            for number in range(self.options.numprocesses):
+                if say is not None:
+                    say(f"{self.name}: {number} of {self.options.numprocesses} started")
+                if number and self.options.warmup_delay:
+                    await asyncio.sleep(self.options.warmup_delay)
+                fresh.append(self.slots.open())
+                process = self.slots.fill(fresh[-1])
+                if process is None or not await self.slots.ready(process):
+                    raise SpawnError(
+                        f"reload of {self.name} stopped: {self.slots.last_error}", hint="the old processes go on"
+                    )
+        except BaseException:
+            ends = [self.slots.retire(slot) for slot in fresh]
+            await asyncio.gather(*(end for end in ends if end is not None))
+            raise
+        ends = [self.slots.retire(slot) for slot in old]
+        await asyncio.gather(*(end for end in ends if end is not None))
+        return [slot.process.pid for slot in fresh if slot.process]
+
+    async def _scale(self, number: int, say: Callable[[str], None] | None) -> int:
+        if self.options.singleton and number > 1:
+            raise CircusError("Singleton watcher has a single process")
+        self._adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
+        if self.running:
+            surplus = len(self.slots.by_wid) - self.options.numprocesses
+            # Slots without a process go first, then the oldest processes (PROTOCOL.md 6.3).
+            oldest = sorted(self.slots.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
+            ends = [self.slots.retire(slot) for slot in oldest[: max(surplus, 0)]]
+            await self._fill(say)
+            await asyncio.gather(*(end for end in ends if end is not None))
+        return self.options.numprocesses
+
+    async def _abandon(self) -> None:
+        self.slots.supervising = False
+        self.slots.release()
+        self.state = STOPPED
+
+    async def _update(self, options: WatcherOptions, changes: Sequence[Change]) -> None:
+        number = options.numprocesses
+        self._adopt(attrs.evolve(options, numprocesses=self.options.numprocesses))
+        for change in changes:
+            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=change.key))
+        effects = {change.effect for change in changes}
+        if Effect.SCALE in effects:
+            await self._scale(number, None)
+        if Effect.RELOAD in effects and self.running:
+            await self._reload(sequential=False, say=None)
+
+    def _adopt(self, options: WatcherOptions) -> None:
+        self.options = self.slots.options = options
+
+    # What the slots tell
+
+    def _settled(self, *, operating: bool = False) -> None:
+        """Every slot has its process or was given up: the watcher is active, unless an operation will say so."""
+        busy = self.queue.current is not None and not operating
+        if self.state is STARTING and self.slots.settled and not busy:
+            self._take("up")
+
+    def _dry(self, code: int | None) -> None:
+        """No slot has or will have a process: the watcher is stopped, and may have failed for good."""
+        if not self._starting:
+            self.stop()
+        if code:
+            self._on_failure(self, code)
