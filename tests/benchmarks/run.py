@@ -1,0 +1,70 @@
+"""Measures circusd beside its peers in one run: `make bench`, or .venv/bin/python tests/benchmarks/run.py --help.
+
+Figures of different machines, or of different runs on a busy one, do not compare; the ratios in one run do.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import proc
+from bench import Bench, say
+from install import Cache, NotHereError
+from suites import per_event, publish, requests, respawn, status, thousand
+
+SUITES = (thousand, respawn, requests, status, per_event, publish)
+NAMES = [name for suite in SUITES for name in suite.NAMES]
+CACHE = Path(os.environ.get("CIRCUS_BENCH_CACHE") or Path.home() / ".cache" / "circus-bus-bench")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status 0 whether the targets are met or not: this measures, it does not judge a change."""
+    args = _parser().parse_args(argv)
+    wanted = set(args.only.split(",")) if args.only else set(NAMES)
+    if unknown := wanted - set(NAMES):
+        _parser().error(f"no benchmark called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+
+    # As an exit, a signal goes through the clean-up that ends all processes.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    proc.adopt_orphans()
+    cache = Cache(args.cache, args.install)
+    try:
+        program = cache.compiled("child")
+    except NotHereError as error:
+        say(f"the children are shell scripts: {error}")
+        program = None
+    bench = Bench(cache, program, args.rounds, None if args.peers is None else args.peers.split(","))
+
+    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}\n")
+    reports = []
+    for suite in SUITES:
+        if mine := wanted & set(suite.NAMES):
+            for report in suite.run(bench, mine):
+                print(report.text(), flush=True)
+                reports.append(asdict(report))
+    if args.json:
+        machine = {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
+        args.json.write_text(json.dumps({"machine": machine, "reports": reports}, indent=1) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="NAMES", help=f"only these, joined by commas: {' '.join(NAMES)}")
+    parser.add_argument("--peers", metavar="NAMES", help="only these peers, joined by commas; '' for none")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures to FILE")
+    parser.add_argument("--rounds", metavar="N", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--no-install", dest="install", action="store_false", help="leave out peers that are not here")
+    cache_help = "where peers are put; default: $CIRCUS_BENCH_CACHE or %(default)s"
+    parser.add_argument("--cache", metavar="DIR", type=Path, default=CACHE, help=cache_help)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The supervisors that are measured, each behind the interface of base.py."""
