@@ -20,13 +20,21 @@ from circus_core.requests import COMMANDS, Command, Handler, Reply, Request, Rol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from circus_core.options import Kind
     from circus_core.process import Process
     from circus_core.requests import Argument, Progress
     from circus_core.supervisor import Supervisor
     from circus_core.watcher import Watcher
 
 HANDLERS: dict[str, Handler] = {}
-KINDS = {"text": TEXT, "integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN, "signal": SIGNAL, "words": COMMAND}
+KINDS: dict[str, Kind[Any]] = {
+    "text": TEXT,
+    "integer": INTEGER,
+    "number": NUMBER,
+    "boolean": BOOLEAN,
+    "signal": SIGNAL,
+    "words": COMMAND,
+}
 
 
 def table() -> dict[str, tuple[Command, Handler]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from circus_core.model import Config
     from circus_core.options import Section, Setting
 
-__all__ = ["Document", "RawSection", "build", "load", "plugins", "read"]
+__all__ = ["Document", "RawSection", "accept", "build", "load", "plugins", "read"]
 
 log = logging.getLogger("circus.config")
 
@@ -33,7 +33,11 @@ INCLUDES = {"include": ("",), "include_dir": ("*.ini", "*.toml")}
 
 def load(path: str, sections: Mapping[str, Section] | None = None, *, strict: bool = False) -> Config:
     """The configuration in a file and its includes; raises ConfigError with all mistakes, and logs the warnings."""
-    config, problems = build(read(path), core_sections() if sections is None else sections, strict=strict)
+    return accept(*build(read(path), core_sections() if sections is None else sections, strict=strict))
+
+
+def accept(config: Config | None, problems: list[Problem]) -> Config:
+    """What `build` answered, if it can be used: raises ConfigError with all mistakes, and logs the warnings."""
     for problem in problems:
         if problem.warning:
             log.warning("%s", problem)
@@ -65,7 +69,7 @@ def read(path: str, *, environ: Mapping[str, str] | None = None) -> Document:
 def _read_file(path: str) -> Document:
     text, problems = read_text(path)
     if problems:
-        return Document((), (path,), problems)
+        return Document((), (path,), tuple(problems))
     return toml.parse(text, path) if path.lower().endswith(".toml") else ini.parse(text, path)
 
 

@@ -178,8 +178,9 @@ class ProcessSignaled(Event):
 class ProcessExited(Event):
     """A process ended and was reaped.
 
-    `exit_code` is the status, or minus the signal's number, or None if somebody else reaped it. `age` is seconds lived, `cpu` user and system seconds and
-    `peak_memory` bytes (wait4). `requested` is set when circusd ended it on somebody's order.
+    `exit_code` is the status, or minus the signal's number, or None if somebody else reaped it. `age` is seconds
+    lived, `cpu` user and system seconds and `peak_memory` bytes (wait4). `requested` is set when circusd ended it on
+    somebody's order.
     """
 
     action: ClassVar[str | None] = "reap"
@@ -282,5 +283,7 @@ def from_wire(wire: dict[str, Any]) -> Event:
     """The event that `to_wire` made; fields a newer circusd added are passed over. Raises KeyError for a new event."""
     cls = EVENTS[wire["event"]]
     known = {entry.name for entry in attrs.fields(cls)}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in wire.items() if key in known}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in wire.items() if key in known
+    }
     return cls(**values)

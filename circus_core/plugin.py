@@ -48,7 +48,7 @@ class CircusPlugin:
 
 
 class Registry:
-    """What a plugin may add while it is loaded; the bus makes one for each plugin, so that what it adds has an owner."""
+    """What a plugin may add while it is loaded; each plugin has one of its own, so what it adds has an owner."""
 
     def __init__(self, plugin: str, sections: dict[str, Section], commands: dict[str, tuple[Command, Handler]]) -> None:
         self.plugin = plugin

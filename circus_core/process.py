@@ -32,14 +32,14 @@ MARK = "CIRCUS_PROCESS"
 
 
 class Process:
-    """A spawned process. `on_end` is called when it has ended, before anything else happens about it, `on_gone` later.
+    """A spawned process. `on_end` is called when it has ended, and before any remains are looked for, `on_gone` later.
 
     `terms` answers the stop signal and the grace (seconds) for descendants of a process that died by itself.
     """
 
     __slots__ = (
-        "_bus", "_deadline", "_gone", "_kin", "_on_end", "_on_gone", "_reaper", "_remains", "_signum", "_terms", "_timer",
-        "exit", "expiry", "mark", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
+        "_bus", "_deadline", "_gone", "_kin", "_on_end", "_on_gone", "_reaper", "_remains", "_signum", "_terms",
+        "_timer", "exit", "expiry", "mark", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
     )  # fmt: skip
 
     def __init__(

@@ -27,7 +27,7 @@ AGAIN = 0.1
 
 
 class Remains:
-    """Processes to be ended: asked with `signum`, and killed at `deadline` (loop time). `gone` is done when none is left.
+    """Processes to be ended: asked with `signum`, killed at `deadline` (loop time). `gone` is done when none is left.
 
     `find` answers those that live now, pid and start time; it is called again whenever one of them ended, since a
     process may have forked between two looks.
@@ -58,7 +58,10 @@ class Remains:
         for pid in found:
             if pid not in self._held:
                 self._hold(pid, found[pid])
-        if not self._held and not self._looking and not self.gone.done():
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._held and self._looking is None and not self.gone.done():
             self._timer.cancel()
             self.gone.set_result(None)
 

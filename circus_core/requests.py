@@ -1,4 +1,4 @@
-"""The table of commands: their names, arguments, roles and words of help. It runs nothing, so clients import it cheaply.
+"""The table of commands: names, arguments, roles and words of help. It runs nothing, so clients import it cheaply.
 
 The handlers are in `circus_core.commands`. PROTOCOL.md 1.5 is the source of the names, arguments and reply fields.
 """
@@ -139,7 +139,7 @@ COMMANDS: dict[str, Command] = {
             Argument("args", "any", "Further arguments: a text of shell words, or a list."),
             Argument("options", "object", "Options, as in a [watcher:NAME] section."),
             Argument("start", "boolean", "Start it at once.", default=False),
-            help="The watcher lives until `rm`, `quit` or a full `restart`; write it into the configuration to keep it.",
+            help="It lives until `rm`, `quit` or a full `restart`; write it into the configuration to keep it.",
             replies={"started": "with start and waiting: pids", "kept": "with start and waiting: pids"},
             waits=True, example="circusctl add --start clock sh -c 'while date; do sleep 1; done'",
         ),

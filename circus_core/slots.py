@@ -79,7 +79,7 @@ class Slot:
 
 
 class Slots:
-    """Slots by wid. `on_filled` is called when a waiting slot was filled or given up, `on_dry` when no slot is live any more."""
+    """Slots by wid. `on_filled` is called when a waiting slot was filled or given up, `on_dry` when none is live."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is, as JSON-ready values for whoever asks: watchers, options with secrets masked, plugins. It changes nothing."""
+"""What is, as JSON-ready values for whoever asks: watchers, masked options, plugins. It changes nothing."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from circus_core.events import (
     WatcherAdded,
     WatcherRemoved,
 )
-from circus_core.model import Config
 from circus_core.options import declared
 from circus_core.plan import Action, in_start_order, plan
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from circus_core.bus import Bus
-    from circus_core.model import WatcherOptions
+    from circus_core.model import Config, WatcherOptions
     from circus_core.requests import Progress, Reply
 
 log = logging.getLogger("circus")
