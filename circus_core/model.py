@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import shlex
-from signal import SIGTERM
+import signal
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -111,7 +111,7 @@ class WatcherOptions:
     autostart: bool = option(BOOLEAN, True, help="Start together with circusd.")
     warmup_delay: float = option(NUMBER, 0.0, unit="s", minimum=0, help="Pause between two spawns.")
 
-    stop_signal: int = option(SIGNAL, int(SIGTERM), help="The signal that asks a process to stop.")
+    stop_signal: int = option(SIGNAL, int(signal.SIGTERM), help="The signal that asks a process to stop.")
     stop_children: bool = option(BOOLEAN, False, help="Send the stop signal to the whole process group.")
     graceful_timeout: float = option(
         NUMBER, 30.0, unit="s", minimum=0, help="How long a process and its children may take to stop before SIGKILL."
@@ -258,6 +258,18 @@ class Exit:
     def code(self) -> int:
         """The exit status, or minus the number of the signal that ended it."""
         return os.waitstatus_to_exitcode(self.status)
+
+
+def in_words(code: int | None) -> str:
+    """How a process ended: `exited with status 1`, `was killed by SIGSEGV`. None is a status that was lost."""
+    if code is None:
+        return "ended (its status was lost)"
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 @frozen

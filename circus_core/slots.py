@@ -11,7 +11,7 @@ import logging
 import os
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
@@ -20,15 +20,15 @@ from circus_core.errors import CircusError
 from circus_core.events import (
     ActionVetoed,
     ProcessExited,
-    ProcessReady,
     ProcessSpawned,
     RestartDelayed,
     SpawnFailed,
     WatcherGaveUp,
 )
 from circus_core.launch import build
-from circus_core.model import GiveUp, ProcessState, Refuse, Restart, RetryLater
+from circus_core.model import GiveUp, Refuse, Restart, RetryLater, in_words
 from circus_core.process import Process
+from circus_core.readiness import Readiness
 from circus_core.spawn import spawn
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Around:
     environ: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     variables: dict[str, object] = field(factory=dict)
     chance: Callable[[], float] = random.random
+    stopping: bool = False
 
 
 @define(eq=False)
@@ -98,7 +99,7 @@ class Slots:
         self.restarts = 0
         self._on_filled = on_filled
         self._on_dry = on_dry
-        self._readying: dict[Process, asyncio.Task[bool]] = {}
+        self.readiness = Readiness(around.bus, self._unready)
 
     # What there is
 
@@ -155,7 +156,7 @@ class Slots:
             process.expiry = asyncio.get_running_loop().call_later(age, self._expire, process)
         log.debug("%s/%d: spawned pid %d", options.name, slot.wid, pid)
         around.bus.publish(ProcessSpawned(watcher=options.name, wid=slot.wid, pid=pid))
-        self._begin_readiness(process)
+        self.readiness.begin(process, options)
         return process
 
     def _vetoed(self, slot: Slot) -> bool:
@@ -191,45 +192,6 @@ class Slots:
     def _retry(self, slot: Slot) -> None:
         if self.fill(slot) is not None:
             self._on_filled()
-
-    # Readiness
-
-    def _begin_readiness(self, process: Process) -> None:
-        answers = [answer for _plugin, answer in self.around.bus.ask(
-            "circus_await_ready", process=process.ref, watcher=self.options)]  # fmt: skip
-        if not answers:
-            process.state = ProcessState.READY
-            return
-        task = asyncio.get_running_loop().create_task(self._await_ready(process, answers))
-        self._readying[process] = task
-        task.add_done_callback(lambda _task: self._readying.pop(process, None))
-
-    async def _await_ready(self, process: Process, answers: list[Any]) -> bool:
-        name, wid = process.watcher, process.wid
-        try:
-            ready = all(await asyncio.gather(*answers))
-        except Exception as error:
-            log.exception("%s/%d: readiness of pid %d could not be told", name, wid, process.pid)
-            self.last_error = f"readiness could not be told: {error}"
-            ready = False
-        if not process.alive or process.state is not ProcessState.STARTING:
-            return False
-        if ready:
-            process.state = ProcessState.READY
-            self.around.bus.publish(ProcessReady(watcher=name, wid=wid, pid=process.pid, after=process.age))
-            return True
-        self.last_error = f"pid {process.pid} did not become ready"
-        log.error("%s/%d: %s", name, wid, self.last_error)
-        self.end(process)
-        process.requested = False
-        return False
-
-    async def ready(self, process: Process) -> bool:
-        """Wait until a process is ready; False if it ended or was found not to come up."""
-        task = self._readying.get(process)
-        if task is not None:
-            return await asyncio.shield(task)
-        return process.state is ProcessState.READY
 
     # Ending
 
@@ -274,6 +236,12 @@ class Slots:
                 slot.process.release()
         self.by_wid.clear()
 
+    def _unready(self, process: Process, reason: str) -> None:
+        """A process did not come up: it ends, and that counts as dying young."""
+        self.last_error = reason
+        self.end(process)
+        process.requested = False
+
     def _terms(self) -> tuple[int, float]:
         return self.options.stop_signal, self.options.graceful_timeout
 
@@ -295,6 +263,7 @@ class Slots:
             peak_memory=process.exit.peak_memory if process.exit else 0,
         )  # fmt: skip
         self.leaving.add(process)
+        self.readiness.drop(process)
         slot = self.by_wid.get(process.wid)
         if slot is None or slot.process is not process:
             self.around.bus.publish(exited)
@@ -306,7 +275,7 @@ class Slots:
         if not process.requested:
             self.last_exit = exited
             slot.failures = 0 if age >= options.min_uptime else slot.failures + 1
-            log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, process.pid, ending(code), age)
+            log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, process.pid, in_words(code), age)
         if not options.respawn:
             self.retire(slot)
             if self.dry:
@@ -323,7 +292,7 @@ class Slots:
             recent.append(exited)
             verdict = answer[1] if answer else policy.after_exit(options, slot.failures, self.around.chance())
         if isinstance(verdict, GiveUp):
-            self._give_up(slot, f"{verdict.reason}; the last time it {ending(exited.exit_code)}", exited.exit_code)
+            self._give_up(slot, f"{verdict.reason}; the last time it {in_words(exited.exit_code)}", exited.exit_code)
             return
         slot.restarts += 1
         self.restarts += 1
@@ -345,17 +314,3 @@ class Slots:
             self._on_dry(1 if code is None else code)
         else:
             self._on_filled()
-
-
-def ending(code: int | None) -> str:
-    """How a process ended, in words: `exited with status 1`, `was killed by SIGSEGV`."""
-    import signal
-
-    if code is None:
-        return "ended (its status was lost)"
-    if code >= 0:
-        return f"exited with status {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"

@@ -10,21 +10,18 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
 from circus_core import tree
 from circus_core.assembly import Assembly, assemble
-from circus_core.commands import LocalClient, dispatch
+from circus_core.commands import LocalClient
+from circus_core.dispatch import dispatch
 from circus_core.errors import CircusError, ConflictError, UnknownWatcherError
 from circus_core.events import (
-    SupervisorReloaded,
     SupervisorStarted,
     SupervisorStopping,
     WatcherAdded,
     WatcherRemoved,
 )
-from circus_core.options import declared
-from circus_core.plan import Action, in_start_order, plan
+from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
 from circus_core.remains import Remains
 from circus_core.requests import Role
@@ -32,7 +29,7 @@ from circus_core.slots import Around
 from circus_core.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Coroutine, Mapping
 
     from circus_core.bus import Bus
     from circus_core.model import Config, WatcherOptions
@@ -93,7 +90,7 @@ class Supervisor:
             await self._close()
             raise
         for options in in_start_order(self.config.watchers):
-            self._add(options)
+            self.take_up(options)
         self._starting = self.background(self._start_all())
         await asyncio.wait([self._starting])
 
@@ -106,6 +103,7 @@ class Supervisor:
         if self._stopping is None:
             self.bus.publish(SupervisorStopping(reason=reason))
             log.info("stopping everything: %s", reason)
+            self._around.stopping = True
             self._stopping = asyncio.get_running_loop().create_task(self._stop(status))
         await asyncio.shield(self._stopping)
 
@@ -195,7 +193,7 @@ class Supervisor:
         options = in_start_order({name: watcher.options for name, watcher in self.watchers.items()})
         return [self.watchers[entry.name.lower()] for entry in options]
 
-    def _add(self, options: WatcherOptions) -> Watcher:
+    def take_up(self, options: WatcherOptions) -> Watcher:
         watcher = self.watchers[options.name.lower()] = Watcher(options, self._around, self._failed)
         self.bus.publish(WatcherAdded(watcher=options.name))
         return watcher
@@ -206,7 +204,7 @@ class Supervisor:
             raise ConflictError(f"Trying to add an already existing watcher: {options.name!r} already exist")
         if self._stopping is not None:
             raise ConflictError("circusd is stopping")
-        return self._add(options)
+        return self.take_up(options)
 
     def remove(self, watcher: Watcher, *, nostop: bool = False) -> Awaitable[None]:
         """Forget a watcher; done when its processes are gone, or with `nostop` at once and they live on."""
@@ -237,67 +235,6 @@ class Supervisor:
             log.critical("%s failed for good and has exit_on_failure: exiting with status %d", watcher.name, status)
             self.background(self.stop(f"{watcher.name} failed for good", status))
 
-    # Configuration
-
-    def reread(self) -> tuple[Config, tuple[Action, ...]]:
-        """The configuration as its files are now and the plan to get there; raises ConfigError, and nothing changed."""
-        new = self.assembly.reread()
-        return new, plan(self.assembly.sections, self.config, new)
-
-    async def apply(self, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None) -> None:
-        """Do what the plan says, and have the new configuration in force."""
-        self.assembly.config = new
-        waiting: list[Awaitable[Any]] = []
-        for action in actions:
-            log.info("reloadconfig: %s", action)
-            if say is not None:
-                say(str(action))
-            await self._apply(action, new, waiting)
-        await asyncio.gather(*waiting, return_exceptions=True)
-        self.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
-
-    async def _apply(self, action: Action, new: Config, waiting: list[Awaitable[Any]]) -> None:
-        key = action.target.lower()
-        watcher = self.watchers.get(key)
-        match action.what:
-            case "start" | "add" if watcher is None:
-                watcher = self._add(new.watchers[key])
-                if action.what == "start":
-                    waiting.append(watcher.start())
-            case "remove" if watcher is not None:
-                waiting.append(self.remove(watcher))
-            case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
-                waiting.append(watcher.update(overlay(watcher.options, new.watchers[key], action), action.changes))
-            case "plugin-unload" | "plugin-reload" | "plugin-load":
-                await self._apply_plugin(action)
-
-    async def _apply_plugin(self, action: Action) -> None:
-        name = action.target
-        if action.what != "plugin-load" and name in self.bus.loaded:
-            await self.bus.shutdown(self.bus.loaded[name])
-            self.assembly.unload(name)
-        if action.what != "plugin-unload":
-            loaded = self.assembly.load_configured(name, self.config.plugins[name])
-            if loaded is not None:
-                self.assembly.equip(loaded, self.client)
-                await self.bus.startup(loaded, supervisor=self)
-
-    async def restart(self, say: Progress | None = None) -> None:
-        """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping."""
-        new, actions = self.reread() if self.assembly.path else (self.config, ())
-        await self.stop_watchers()
-        for name, watcher in tuple(self.watchers.items()):
-            if name not in new.watchers:
-                await self.remove(watcher)
-        for options in in_start_order(new.watchers):
-            known = self.watchers.get(options.name.lower())
-            if known is None:
-                self._add(options)
-            else:
-                known.replace(options)
-        await self.apply(new, tuple(action for action in actions if action.what.startswith("plugin")), say)
-        await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart], say)
-
     # Commands
 
     def dispatch(
@@ -310,21 +247,3 @@ class Supervisor:
     ) -> Reply | Awaitable[Reply]:
         """Check and run a command; a dict if it is answered at once. Raises CircusError for what is refused."""
         return dispatch(self, command, properties, role, progress)
-
-
-def overlay(current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
-    """`current` with the options that the plan changes: what `set` changed meanwhile and the files did not stays."""
-    entries = {entry.key: entry for entry in declared(type(new)).values()}
-    values: dict[str, Any] = {}
-    extra = dict(current.extra)
-    for change in action.changes:
-        entry = next(
-            (e for key, e in entries.items() if key == change.key or (e.prefix and change.key.startswith(key))), None
-        )
-        if entry is not None:
-            values[entry.attribute] = getattr(new, entry.attribute)
-        elif change.key in new.extra:
-            extra[change.key] = new.extra[change.key]
-        else:
-            extra.pop(change.key, None)
-    return attrs.evolve(current, extra=extra, **values)

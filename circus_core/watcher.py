@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from circus_core import tree
-from circus_core.errors import CircusError, SpawnError, VetoedError
+from circus_core import rolling, tree
+from circus_core.errors import CircusError, ConflictError, SpawnError, VetoedError
 from circus_core.events import ActionVetoed, Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
 from circus_core.model import WatcherState
 from circus_core.options import Effect
 from circus_core.process import MARK
 from circus_core.queue import Queue
 from circus_core.remains import Remains
-from circus_core.slots import Around, Slot, Slots
+from circus_core.slots import Around, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +125,8 @@ class Watcher:
     # How each is done
 
     async def _start(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+        if self._around.stopping:
+            raise ConflictError(f"{self.name} was not started: circusd is stopping")
         if self.state is STOPPED:
             self._ask_start()
             self._take("start")
@@ -236,53 +238,12 @@ class Watcher:
                 process.signal(signal.SIGHUP)
             self._around.bus.publish(WatcherReloaded(watcher=self.name))
             return {"stopped": [], "started": [], "kept": pids}
-        if sequential or self.options.singleton:
-            started = await self._replace_each(old, say)
-        else:
-            started = await self._replace_all(old, say)
+        one_by_one = sequential or self.options.singleton
+        replace = rolling.replace_each if one_by_one else rolling.replace_all
+        started = await replace(self.slots, old, say)
         self._settled(operating=True)
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
         return {"stopped": pids, "started": sorted(started), "kept": []}
-
-    async def _replace_each(self, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
-        started = []
-        for number, slot in enumerate(old):
-            if say is not None:
-                say(f"{self.name}: {number} of {len(old)} replaced")
-            if number and self.options.warmup_delay:
-                await asyncio.sleep(self.options.warmup_delay)
-            end = self.slots.retire(slot)
-            if end is not None:
-                await end
-            if not self.slots.missing():
-                continue
-            process = self.slots.fill(self.slots.open())
-            if process is None or not await self.slots.ready(process):
-                raise SpawnError(f"reload of {self.name} stopped half-way: {self.slots.last_error}")
-            started.append(process.pid)
-        return started
-
-    async def _replace_all(self, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
-        fresh: list[Slot] = []
-        try:
-            for number in range(self.options.numprocesses):
-                if say is not None:
-                    say(f"{self.name}: {number} of {self.options.numprocesses} started")
-                if number and self.options.warmup_delay:
-                    await asyncio.sleep(self.options.warmup_delay)
-                fresh.append(self.slots.open())
-                process = self.slots.fill(fresh[-1])
-                if process is None or not await self.slots.ready(process):
-                    raise SpawnError(
-                        f"reload of {self.name} stopped: {self.slots.last_error}", hint="the old processes go on"
-                    )
-        except BaseException:
-            ends = [self.slots.retire(slot) for slot in fresh]
-            await asyncio.gather(*(end for end in ends if end is not None))
-            raise
-        ends = [self.slots.retire(slot) for slot in old]
-        await asyncio.gather(*(end for end in ends if end is not None))
-        return [slot.process.pid for slot in fresh if slot.process]
 
     async def _scale(self, number: int, say: Callable[[str], None] | None) -> int:
         if self.options.singleton and number > 1:

@@ -1,0 +1,106 @@
+"""Bring a supervisor from the configuration in force to another one: a plan first, then what it says and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from circus_core.events import SupervisorReloaded
+from circus_core.options import declared
+from circus_core.plan import Action, in_start_order, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from circus_core.model import Config, WatcherOptions
+    from circus_core.requests import Progress
+    from circus_core.supervisor import Supervisor
+
+log = logging.getLogger("circus")
+
+
+def reread(supervisor: Supervisor) -> tuple[Config, tuple[Action, ...]]:
+    """The configuration as its files are now and the plan to get there; raises ConfigError, and nothing changed."""
+    new = supervisor.assembly.reread()
+    return new, plan(supervisor.assembly.sections, supervisor.config, new)
+
+
+async def apply(
+    supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None
+) -> None:
+    """Do what the plan says, and have the new configuration in force."""
+    supervisor.assembly.config = new
+    waiting: list[Awaitable[Any]] = []
+    for action in actions:
+        log.info("reloadconfig: %s", action)
+        if say is not None:
+            say(str(action))
+        await _apply(supervisor, action, new, waiting)
+    await asyncio.gather(*waiting, return_exceptions=True)
+    supervisor.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
+
+
+async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: list[Awaitable[Any]]) -> None:
+    key = action.target.lower()
+    watcher = supervisor.watchers.get(key)
+    match action.what:
+        case "start" | "add" if watcher is None:
+            watcher = supervisor.take_up(new.watchers[key])
+            if action.what == "start":
+                waiting.append(watcher.start())
+        case "remove" if watcher is not None:
+            waiting.append(supervisor.remove(watcher))
+        case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
+            waiting.append(watcher.update(overlay(watcher.options, new.watchers[key], action), action.changes))
+        case "plugin-unload" | "plugin-reload" | "plugin-load":
+            await _apply_plugin(supervisor, action)
+
+
+async def _apply_plugin(supervisor: Supervisor, action: Action) -> None:
+    name = action.target
+    if action.what != "plugin-load" and name in supervisor.bus.loaded:
+        await supervisor.bus.shutdown(supervisor.bus.loaded[name])
+        supervisor.assembly.unload(name)
+    if action.what != "plugin-unload":
+        loaded = supervisor.assembly.load_configured(name, supervisor.config.plugins[name])
+        if loaded is not None:
+            supervisor.assembly.equip(loaded, supervisor.client)
+            await supervisor.bus.startup(loaded, supervisor=supervisor)
+
+
+async def restart(supervisor: Supervisor, say: Progress | None = None) -> None:
+    """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping."""
+    new, actions = reread(supervisor) if supervisor.assembly.path else (supervisor.config, ())
+    await supervisor.stop_watchers()
+    for name, watcher in tuple(supervisor.watchers.items()):
+        if name not in new.watchers:
+            await supervisor.remove(watcher)
+    for options in in_start_order(new.watchers):
+        known = supervisor.watchers.get(options.name.lower())
+        if known is None:
+            supervisor.take_up(options)
+        else:
+            known.replace(options)
+    await apply(supervisor, new, tuple(action for action in actions if action.what.startswith("plugin")), say)
+    await supervisor.start_group([watcher for watcher in supervisor.in_order() if watcher.options.autostart], say)
+
+
+def overlay(current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
+    """`current` with the options that the plan changes: what `set` changed meanwhile and the files did not stays."""
+    entries = {entry.key: entry for entry in declared(type(new)).values()}
+    values: dict[str, Any] = {}
+    extra = dict(current.extra)
+    for change in action.changes:
+        entry = next(
+            (e for key, e in entries.items() if key == change.key or (e.prefix and change.key.startswith(key))), None
+        )
+        if entry is not None:
+            values[entry.attribute] = getattr(new, entry.attribute)
+        elif change.key in new.extra:
+            extra[change.key] = new.extra[change.key]
+        else:
+            extra.pop(change.key, None)
+    return attrs.evolve(current, extra=extra, **values)

@@ -1,0 +1,209 @@
+"""The commands that order watchers about: start, stop, signal, change. Each starts its work before it answers."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import TYPE_CHECKING, Any
+
+from circus_core import applying, changing
+from circus_core.dispatch import handles
+from circus_core.errors import RequestError, SystemCallError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from circus_core.process import Process
+    from circus_core.requests import Reply, Request
+    from circus_core.supervisor import Supervisor
+    from circus_core.watcher import Watcher
+
+
+# Starting and stopping
+
+
+def _answer(request: Request, work: Awaitable[Any], reply: Callable[[Any], Reply]) -> Reply | Awaitable[Reply]:
+    """At once, or, for a client that waits, when the work is done."""
+
+    async def wait() -> Reply:
+        return reply(await work)
+
+    return wait() if request.waiting else {}
+
+
+def _matching(supervisor: Supervisor, request: Request) -> list[Watcher]:
+    """The watchers that a name or pattern means, in the order in which they start (PROTOCOL.md 1.4)."""
+    pattern, match = request.name or "", request["match"]
+    exact = supervisor.watchers.get(pattern.lower())
+    if match == "simple":
+        return [supervisor.watcher(pattern)]
+    if exact is not None:
+        return [exact]
+    if match == "regex":
+        try:
+            compiled = re.compile(pattern, re.IGNORECASE)
+        except re.error as error:
+            raise RequestError(f"the regular expression {pattern!r} cannot be read: {error}") from None
+        found = [watcher for watcher in supervisor.in_order() if compiled.match(watcher.name)]
+    else:
+        folded = pattern.lower()
+        found = [watcher for watcher in supervisor.in_order() if fnmatch.fnmatchcase(watcher.name.lower(), folded)]
+    if not found:
+        supervisor.watcher(pattern)
+    return found
+
+
+def _nothing(_result: Any) -> Reply:
+    return {}
+
+
+def _info(result: Any) -> Reply:
+    return {"info": result}
+
+
+@handles("start")
+def _start(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    chosen = supervisor.in_order() if request.name is None else _matching(supervisor, request)
+    if request.name is not None and len(chosen) == 1:
+        return _answer(request, chosen[0].start(request.progress), _info)
+    group = [watcher for watcher in chosen if watcher.options.autostart]
+    return _answer(request, supervisor.background(supervisor.start_group(group, request.progress)), _nothing)
+
+
+@handles("stop")
+def _stop(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    chosen = supervisor.in_order() if request.name is None else _matching(supervisor, request)
+    if request.name is not None and len(chosen) == 1:
+        return _answer(request, chosen[0].stop(request.progress), _info)
+    return _answer(request, changing.together([watcher.stop(request.progress) for watcher in chosen]), _nothing)
+
+
+@handles("restart")
+def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    if request.name is None:
+        return _answer(request, supervisor.background(applying.restart(supervisor, request.progress)), _nothing)
+    chosen = _matching(supervisor, request)
+    if len(chosen) == 1:
+        return _answer(request, chosen[0].restart(request.progress), _info)
+    return _answer(request, changing.together([watcher.restart(request.progress) for watcher in chosen]), _nothing)
+
+
+@handles("reload")
+def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    manner = {"graceful": request["graceful"], "sequential": request["sequential"]}
+    if request.name is None:
+        group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
+        return _answer(request, supervisor.background(group), _nothing)
+    return _answer(request, supervisor.watcher(request.name).reload(say=request.progress, **manner), _info)
+
+
+@handles("incr")
+def _incr(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    return _count(supervisor, request, request["nb"])
+
+
+@handles("decr")
+def _decr(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    return _count(supervisor, request, -request["nb"])
+
+
+def _count(supervisor: Supervisor, request: Request, step: int) -> Reply | Awaitable[Reply]:
+    watcher = supervisor.watcher(request.name or "")
+    if watcher.options.singleton:
+        return {"numprocesses": watcher.options.numprocesses, "singleton": True}
+    done = watcher.scale(lambda: watcher.options.numprocesses + step, request.progress)
+    return _answer(request, done, lambda number: {"numprocesses": number})
+
+
+@handles("quit")
+def _quit(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    stopping = supervisor.background(supervisor.stop_watchers()) if request.waiting else None
+    supervisor.stop_soon("quit", after=stopping)
+    return {} if stopping is None else _answer(request, stopping, _nothing)
+
+
+# Signals
+
+
+@handles("kill")
+def _kill(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    watcher = supervisor.watcher(request.name or "")
+    grace = request["graceful_timeout"]
+    if grace is not None and grace < 0:
+        raise RequestError(f"'graceful_timeout' is {grace:g}", hint="the least possible is 0")
+    ends = watcher.end(_chosen(watcher, request["pid"]), request["signum"], grace)
+    return _answer(request, changing.together(ends), _nothing)
+
+
+@handles("signal")
+def _signal(supervisor: Supervisor, request: Request) -> Reply:
+    watcher = supervisor.watcher(request.name or "")
+    signum, pid, child = request["signum"], request["pid"], request["childpid"]
+    if child is not None and pid is None:
+        raise RequestError("cannot specify childpid without pid")
+    for process in _chosen(watcher, pid):
+        try:
+            _signal_one(process, request, signum, child)
+        except ProcessLookupError:
+            continue
+        except OSError as error:
+            raise SystemCallError(str(error)) from None
+    return {}
+
+
+def _signal_one(process: Process, request: Request, signum: int, child: int | None) -> None:
+    if child is not None:
+        if child not in process.descendants():
+            raise RequestError(f"pid {child} is no descendant of pid {process.pid}")
+        process.signal_child(child, signum)
+    elif request["children"]:
+        for pid in process.children():
+            process.signal_child(pid, signum)
+    else:
+        below = process.descendants() if request["recursive"] else []
+        process.signal(signum)
+        for pid in below:
+            process.signal_child(pid, signum)
+
+
+def _chosen(watcher: Watcher, pid: int | None) -> list[Process]:
+    processes = watcher.slots.processes()
+    return processes if pid is None else [process for process in processes if process.pid == pid]
+
+
+# Changing
+
+
+@handles("set")
+def _set(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    watcher = supervisor.watcher(request.name or "")
+    section = supervisor.assembly.sections["watcher"]
+    options, changes = changing.changed(section, watcher.options, request["options"])
+    return _answer(request, watcher.update(options, changes), _nothing)
+
+
+@handles("add")
+def _add(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    section = supervisor.assembly.sections["watcher"]
+    arguments = request.arguments
+    options = changing.created(section, arguments["name"], arguments["cmd"], arguments["args"], arguments["options"])
+    watcher = supervisor.add(options)
+    if not request["start"]:
+        return {}
+    return _answer(request, watcher.start(request.progress), lambda info: info)
+
+
+@handles("rm")
+def _rm(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    watcher = supervisor.watcher(request.name or "")
+    return _answer(request, supervisor.remove(watcher, nostop=request["nostop"]), _nothing)
+
+
+@handles("reloadconfig")
+def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+    new, actions = applying.reread(supervisor)
+    planned = {"plan": [action.to_wire() for action in actions]}
+    if request["plan"]:
+        return planned
+    work = supervisor.background(applying.apply(supervisor, new, actions, request.progress))
+    return _answer(request, work, lambda _result: planned)

@@ -1,0 +1,77 @@
+"""Whether a process came up, as plugins that know how to tell say; without one, it is ready once it is spawned."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from circus_core.events import ProcessReady
+from circus_core.model import ProcessState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from circus_core.bus import Bus
+    from circus_core.model import WatcherOptions
+    from circus_core.process import Process
+
+log = logging.getLogger("circus.watcher")
+
+
+class Readiness:
+    """The processes of a watcher that are being waited for. `on_failure` is told of one that does not come up."""
+
+    def __init__(self, bus: Bus, on_failure: Callable[[Process, str], None]) -> None:
+        self._bus = bus
+        self._on_failure = on_failure
+        self._waiting: dict[Process, asyncio.Task[bool]] = {}
+
+    def begin(self, process: Process, options: WatcherOptions) -> None:
+        """Ask the plugins about a process that was just spawned."""
+        asked = self._bus.ask("circus_await_ready", process=process.ref, watcher=options)
+        answers = [answer for _plugin, answer in asked]
+        if not answers:
+            process.state = ProcessState.READY
+            return
+        task = asyncio.get_running_loop().create_task(self._follow(process, answers))
+        self._waiting[process] = task
+        task.add_done_callback(lambda _task: self._waiting.pop(process, None))
+
+    async def wait(self, process: Process) -> bool:
+        """Wait until a process is ready; False if it ended or was found not to come up."""
+        task = self._waiting.get(process)
+        if task is not None:
+            return await asyncio.shield(task)
+        return process.state is ProcessState.READY
+
+    def drop(self, process: Process) -> None:
+        """The process ended; whatever waits for it to come up is told so."""
+        task = self._waiting.get(process)
+        if task is not None:
+            task.cancel()
+
+    async def _follow(self, process: Process, answers: list[Any]) -> bool:
+        try:
+            ready = all(await asyncio.gather(*answers))
+        except asyncio.CancelledError:
+            if process.alive:
+                raise
+            return False
+        except Exception as error:
+            log.exception("%s/%d: readiness of pid %d could not be told", process.watcher, process.wid, process.pid)
+            self._fail(process, f"readiness of pid {process.pid} could not be told: {error}")
+            return False
+        if process.state is not ProcessState.STARTING:
+            return False
+        if not ready:
+            self._fail(process, f"pid {process.pid} did not become ready")
+            return False
+        process.state = ProcessState.READY
+        self._bus.publish(ProcessReady(watcher=process.watcher, wid=process.wid, pid=process.pid, after=process.age))
+        return True
+
+    def _fail(self, process: Process, reason: str) -> None:
+        if process.state is ProcessState.STARTING:
+            log.error("%s/%d: %s", process.watcher, process.wid, reason)
+            self._on_failure(process, reason)

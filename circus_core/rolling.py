@@ -1,0 +1,55 @@
+"""Replace the processes of a watcher while it goes on working: one after another, or new ones before old ones stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from circus_core.errors import SpawnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from circus_core.slots import Slot, Slots
+
+
+async def replace_each(slots: Slots, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+    started = []
+    for number, slot in enumerate(old):
+        if say is not None:
+            say(f"{slots.options.name}: {number} of {len(old)} replaced")
+        if number and slots.options.warmup_delay:
+            await asyncio.sleep(slots.options.warmup_delay)
+        end = slots.retire(slot)
+        if end is not None:
+            await end
+        if not slots.missing():
+            continue
+        process = slots.fill(slots.open())
+        if process is None or not await slots.readiness.wait(process):
+            raise SpawnError(f"reload of {slots.options.name} stopped half-way: {slots.last_error}")
+        started.append(process.pid)
+    return started
+
+
+async def replace_all(slots: Slots, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+    fresh: list[Slot] = []
+    try:
+        for number in range(slots.options.numprocesses):
+            if say is not None:
+                say(f"{slots.options.name}: {number} of {slots.options.numprocesses} started")
+            if number and slots.options.warmup_delay:
+                await asyncio.sleep(slots.options.warmup_delay)
+            fresh.append(slots.open())
+            process = slots.fill(fresh[-1])
+            if process is None or not await slots.readiness.wait(process):
+                raise SpawnError(
+                    f"reload of {slots.options.name} stopped: {slots.last_error}", hint="the old processes go on"
+                )
+    except BaseException:
+        ends = [slots.retire(slot) for slot in fresh]
+        await asyncio.gather(*(end for end in ends if end is not None))
+        raise
+    ends = [slots.retire(slot) for slot in old]
+    await asyncio.gather(*(end for end in ends if end is not None))
+    return [slot.process.pid for slot in fresh if slot.process]
