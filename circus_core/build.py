@@ -176,11 +176,11 @@ class _Builder:
         folded = {kind.lower(): kind for kind in known}
         near = difflib.get_close_matches(raw.kind.lower(), folded, n=1, cutoff=0.8)
         first, *rest = re.split(r"[\W_]", raw.kind, maxsplit=1)
-        if near:
+        if rest and first.lower() in folded:
+            self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?")
+        elif near:
             name = f":{raw.name}" if raw.name else ""
             self.complain(raw, "is not a section", f"did you mean [{folded[near[0]]}{name}]?")
-        elif rest and first.lower() in folded:
-            self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?")
         elif self.strict:
             self.complain(raw, "is not a section", "strict mode refuses unknown sections")
         else:
