@@ -89,7 +89,7 @@ class AsyncClient:
         progress: Progress | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> dict[str, Any]:
-        """Run a command and answer the reply as it is, error or not; raises NoAnswerError."""
+        """Run a command and answer the reply as it is, error or not; raises NoAnswerError. As `Client.request`."""
         self._number += 1
         number = self._number
         call = self._calls[number] = _Call(progress)
@@ -101,8 +101,12 @@ class AsyncClient:
                 await asyncio.wait([call.done], timeout=allowed)
                 if call.done.done():
                     return call.done.result()
-                if not call.alive:
+                if call.alive:
+                    continue
+                if not wire.is_patient(properties, timeout):
                     raise wire.no_answer(self.endpoint, allowed)
+                life, nothing = wire.SIGN_OF_LIFE
+                await self.request(life, nothing, timeout=allowed)
         finally:
             del self._calls[number]
 

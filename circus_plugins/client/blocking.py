@@ -39,6 +39,7 @@ class Client:
         self.timeout = timeout
         self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
+        self._linger = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect(zmq.DEALER, self.endpoint)
 
@@ -50,7 +51,7 @@ class Client:
 
     def close(self) -> None:
         """Disconnect; what was cast has a second to leave."""
-        self._socket.close(1000)
+        self._socket.close(self._linger)
         self._context.term()
 
     def call(
@@ -70,27 +71,43 @@ class Client:
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """Run a command and answer the reply as it is, error or not; raises NoAnswerError."""
-        self._number += 1
-        self._socket.send(wire.request(self._number, command, properties or {}, progress=progress is not None))
+        """Run a command and answer the reply as it is, error or not; raises NoAnswerError.
+
+        A request with `waiting` and no timeout of its own goes on for as long as circusd is alive: when it was silent
+        for the client's timeout, it is asked for a sign of life, and has that time again to give one.
+        """
+        number = self._send(command, properties or {}, progress=progress is not None)
         allowed = self.timeout if timeout is None else timeout
+        patient = wire.is_patient(properties, timeout)
+        asked = False
         deadline = time.monotonic() + allowed
-        while self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
-            answer = wire.reply(self._socket.recv())
-            if answer.get("id") not in (self._number, None):
-                continue
-            if answer.get("status") == "progress":
+        while True:
+            if not self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+                if not patient or asked:
+                    raise wire.no_answer(self.endpoint, allowed)
+                self._send(*wire.SIGN_OF_LIFE)
+                asked = True
                 deadline = time.monotonic() + allowed
-                if progress is not None:
-                    progress(answer["text"])
                 continue
-            return answer
-        raise wire.no_answer(self.endpoint, allowed)
+            answer = wire.reply(self._socket.recv())
+            mine = answer.get("id") in (number, None)
+            if mine and answer.get("status") != "progress":
+                return answer
+            if mine and progress is not None:
+                progress(answer["text"])
+            if mine or patient:
+                asked = False
+                deadline = time.monotonic() + allowed
+
+    def _send(self, command: str, properties: Mapping[str, Any], **manner: bool) -> int:
+        self._number += 1
+        self._socket.send(wire.request(self._number, command, properties, **manner))
+        return self._number
 
     def cast(self, command: str, /, **properties: Any) -> None:
         """Run a command without an answer."""
-        self._number += 1
-        self._socket.send(wire.request(self._number, command, properties, cast=True))
+        self._linger = 1000
+        self._send(command, properties, cast=True)
 
     def events(
         self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds without any answer, also without any progress, after which a call fails."""
 
+SIGN_OF_LIFE: tuple[str, dict[str, Any]] = ("numwatchers", {})
+"""The request that shows whether circusd is alive while another one lasts: cheap, and every role may make it."""
+
 _BY_ERRNO: dict[object, type[CircusError]] = {
     cls.errno: cls for cls in (InvalidJSONError, UnknownCommand, RequestError, SystemCallError)
 }
@@ -45,6 +48,11 @@ def request(
     if progress:
         message["progress"] = True
     return json.dumps(message).encode()
+
+
+def is_patient(properties: Mapping[str, Any] | None, timeout: float | None) -> bool:
+    """Whether a request may last as long as circusd is alive: it waits for something, and nobody set a limit."""
+    return timeout is None and (properties or {}).get("waiting") is True
 
 
 def reply(raw: bytes) -> dict[str, Any]:
