@@ -1,0 +1,1 @@
+"""circusctl: turns words into requests and replies into something readable; it decides nothing about processes."""

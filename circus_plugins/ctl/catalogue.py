@@ -1,0 +1,105 @@
+"""Which commands there are: circusd's table, circusctl's own, and what a running circusd says its plugins added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from circus_core.requests import COMMANDS, Argument, Command, Role
+from circus_plugins.ctl.mistakes import UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+OWN: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command(
+            "listen", Role.VIEW, "Follow the events as they happen.",
+            Argument("topics", "list", "Beginnings of topics, such as watcher.web or watcher.web.reap; all if none.",
+                     positional=True, rest=True),
+            help="Events go out on an endpoint of their own. circusctl asks circusd for it; with --endpoint it listens "
+            "there, as in Circus. Ctrl-C ends it.",
+            example="circusctl listen watcher.web",
+        ),
+        Command(
+            "events", Role.VIEW, "Show the last events, and with --follow those to come.",
+            Argument("watcher", "text", "Only events of this watcher.", positional=True),
+            Argument("since", "text", "Begin after this event's number, or this long ago, such as 90s, 5m or 2h."),
+            Argument("until", "integer", "End with this event's number."),
+            Argument("event", "text", "Only events of this name, such as process_exited."),
+            Argument("limit", "integer", "At most so many; without --since the newest, and 50 unless this is given."),
+            Argument("follow", "boolean", "Go on with the events to come; none between is lost."),
+            example="circusctl events web --since 10m --follow",
+        ),
+        Command(
+            "keys", Role.ADMIN, "Make, list and revoke the keys of clients.",
+            Argument("action", "text", "What to do.", required=True, positional=True,
+                     choices=("new", "list", "revoke")),
+            Argument("name", "text", "Whose key it is.", positional=True),
+            Argument("role", "text", "With new: what its owner may do.", default="operate",
+                     choices=("view", "operate", "admin")),
+            Argument("dir", "text", "The folder of keys; circusd's default if not given."),
+            help="It works on files of this machine and asks no circusd.",
+            example="circusctl keys new alice --role view",
+        ),
+        Command(
+            "completion", Role.VIEW, "Print the completion script of a shell.",
+            Argument("shell", "text", "Which shell.", required=True, positional=True, choices=("bash", "zsh", "fish")),
+            example="circusctl completion bash > ~/.local/share/bash-completion/completions/circusctl",
+        ),
+        Command(
+            "help", Role.VIEW, "Explain circusctl, or a command.",
+            Argument("topic", "text", "A command.", positional=True),
+        ),
+    )
+}  # fmt: skip
+"""What circusctl does itself. `listen` is also in circusd's table, where it is only refused (PROTOCOL.md 1.5)."""
+
+
+def local() -> dict[str, Command]:
+    """Every command known without asking circusd."""
+    return {**COMMANDS, **OWN}
+
+
+def find(word: str, ask: Callable[[], Iterable[Command]]) -> Command:
+    """The command called `word`, in any case. `ask` is called only if it is not known here; raises UsageError."""
+    name = word.lower()
+    found = OWN.get(name) or COMMANDS.get(name)
+    if found is not None:
+        return found
+    learned = {command.name: command for command in ask()}
+    if name in learned:
+        return learned[name]
+    hint = nearest(name, [*local(), *learned]) or "circusctl --help lists them"
+    if not learned:
+        hint += " (no circusd answered, so the commands of its plugins are not known)"
+    raise UsageError(f"unknown command {word}", hint=hint)
+
+
+def from_schema(schema: dict[str, Any]) -> Command:
+    """The command that `Command.schema` described; what a newer circusd adds to it is passed over."""
+    arguments = [
+        Argument(
+            entry["name"],
+            entry["kind"],
+            entry["help"],
+            required=entry["required"],
+            default=entry["default"],
+            choices=tuple(entry["choices"]),
+            positional=entry["positional"],
+            rest=entry["rest"],
+            flag=entry["flag"],
+        )
+        for entry in schema["arguments"]
+        if not (schema["waits"] and entry["name"] == "waiting")
+    ]
+    return Command(
+        schema["name"],
+        Role[schema["role"].upper()],
+        schema["summary"],
+        *arguments,
+        help=schema["help"],
+        replies=schema["replies"],
+        waits=schema["waits"],
+        example=schema["example"],
+    )

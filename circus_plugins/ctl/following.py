@@ -1,0 +1,173 @@
+"""`listen` and `events`: prints what happened and what happens, one line each, until interrupted or done."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from circus_plugins.client import wire
+from circus_plugins.client.blocking import prepare, tunnel
+from circus_plugins.ctl import report
+from circus_plugins.ctl.mistakes import UsageError
+from circus_plugins.ctl.session import NoAnswerError, Session
+from circus_plugins.ctl.tables import Terminal, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Event = dict[str, Any]
+PROBE = 0.5
+"""Seconds in which a control endpoint shows that it is one."""
+LATEST = 50
+"""How many events `events` shows unless told otherwise."""
+PAGE = 1000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NOT_SHOWN = frozenset({"event", "time", "at", "seq", "host", "run", "watcher", "process_pid", "topic"})
+
+
+def listen(session: Session, topics: list[str]) -> int:
+    """Print the events whose topics begin with one of `topics` (all if none), until interrupted."""
+    settings = session.settings
+    write = _Writer(session)
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        prepare(socket, settings.key)
+        for topic in topics or [""]:
+            socket.subscribe(topic)
+        endpoint = _event_endpoint(session)
+        if settings.ssh:
+            tunnel(socket, endpoint, settings.ssh, settings.ssh_keyfile)
+        else:
+            socket.connect(endpoint)
+        while True:
+            frames = socket.recv_multipart()
+            write.live(frames[0].decode("utf-8", "replace"), frames[-1])
+
+
+def _event_endpoint(session: Session) -> str:
+    """Where events are published. Circus' `listen` is given that endpoint, every other command the control endpoint;
+    here both work, as only a control endpoint answers.
+    """
+    given = session.settings.endpoint
+    try:
+        answer = session.ask("globaloptions", {"option": "pubsub_endpoint"}, timeout=PROBE if given else None)
+    except NoAnswerError:
+        if given is None:
+            raise
+        return given
+    options = wire.result(answer)["options"]
+    return wire.events_endpoint(session.client.endpoint, options["pubsub_endpoint"])
+
+
+def events(session: Session, properties: dict[str, Any]) -> int:
+    """Print the latest events, or those since some point; with `follow` also every further one, until interrupted."""
+    write = _Writer(session)
+    chosen: dict[str, Any] = {key: properties[key] for key in ("watcher", "event", "until") if key in properties}
+    since, oldest = _point(properties.get("since"))
+    if since is None:
+        limit = properties.get("limit", LATEST)
+        page = wire.result(session.ask("events", {**chosen, "limit": limit}))
+        for event in page["events"]:
+            write.event(event)
+        since = page["last"]
+    else:
+        for event in _pages(session, chosen, since, properties.get("limit")):
+            since = max(since, event["seq"])
+            if event.get("at", oldest) >= oldest:
+                write.event(event)
+    if properties.get("follow"):
+        name = chosen.get("event")
+        for event in session.client.events(since=since, watcher=chosen.get("watcher")):
+            if name in (None, event["event"]):
+                write.event(event)
+    return report.DONE
+
+
+def _point(text: str | None) -> tuple[int | None, float]:
+    """A seq, and the time in epoch seconds before which events are left out."""
+    if text is None:
+        return None, 0.0
+    if text.isdecimal():
+        return int(text), 0.0
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.replace(".", "", 1).isdecimal():
+        raise UsageError(f"--since: {text!r} is no point in time", hint="expected a number, or 90s, 5m, 2h, 1d")
+    return 0, time.time() - float(number) * _UNITS[unit]
+
+
+def _pages(session: Session, chosen: dict[str, Any], since: int, limit: int | None) -> Iterator[Event]:
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(left, PAGE)
+        page = wire.result(session.ask("events", {**chosen, "since": since, "limit": size}))
+        if page["lost"] and since:
+            yield {"event": "events_lost", "seq": page["lost"]["last"], **page["lost"]}
+        yield from page["events"]
+        if page["next"] <= since or page["next"] >= page["last"]:
+            return
+        since = page["next"]
+        left = None if left is None else left - len(page["events"])
+
+
+class _Writer:
+    """Prints events in the way the settings and the output ask for; each line leaves at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._settings = session.settings
+        self._terminal = Terminal(sys.stdout) if report.for_people(session.settings) else None
+
+    def live(self, topic: str, payload: bytes) -> None:
+        """An event as it came: for scripts as Circus prints it, but without Python's marks of bytes (O-66)."""
+        try:
+            event = json.loads(payload)
+        except ValueError:
+            event = payload.decode("utf-8", "replace")
+        if not isinstance(event, dict):
+            event = {"payload": event}
+        if self._settings.json:
+            print(report.as_json({"topic": topic, **event}, self._settings), flush=True)
+        elif self._terminal is None:
+            print(f"{topic}: {payload.decode('utf-8', 'replace')}", flush=True)
+        else:
+            self._line(event, topic)
+
+    def event(self, event: Event) -> None:
+        """An event of the history, or one that follows it."""
+        if self._settings.json:
+            print(report.as_json(event, self._settings), flush=True)
+        else:
+            self._line(event, f"{event.get('seq', '')} {event['event']} {event.get('watcher', '')}".rstrip())
+
+    def _line(self, event: Event, what: str) -> None:
+        at = time.localtime(event.get("at") or event.get("time") or time.time())
+        facts = " ".join(f"{key}={_fact(item)}" for key, item in event.items() if key not in _NOT_SHOWN)
+        if self._terminal is None:
+            print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z', at)} {what} {facts}".rstrip(), flush=True)
+            return
+        mood = _mood(event)
+        print(
+            self._terminal.paint(time.strftime("%H:%M:%S", at), "dim"),
+            self._terminal.paint(visible(what), mood),
+            visible(facts),
+            flush=True,
+        )
+
+
+def _fact(item: object) -> str:
+    if isinstance(item, float):
+        return f"{item:.3g}" if item < 100 else f"{item:.0f}"
+    return json.dumps(item) if not isinstance(item, str) or " " in item else item
+
+
+def _mood(event: Event) -> str:
+    name = str(event.get("event", ""))
+    if "fail" in name or "lost" in name or name == "watcher_gave_up":
+        return "bad"
+    if name == "process_exited":
+        return "" if event.get("requested") or not event.get("exit_code") else "bad"
+    if "delayed" in name or "vetoed" in name:
+        return "busy"
+    return "good" if name in ("process_spawned", "watcher_started", "process_ready") else ""

@@ -1,0 +1,117 @@
+"""circusctl without a command: a prompt with history and completion, or lines of standard input; it parses nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from circus_core import __version__
+from circus_plugins.ctl import report
+from circus_plugins.ctl.catalogue import local
+from circus_plugins.ctl.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import CompleteEvent, Completion
+    from prompt_toolkit.document import Document
+
+    from circus_plugins.ctl.program import Program
+
+MARK = "(circusctl) "
+LEAVE = frozenset({"exit", "EOF"})
+
+
+def interact(program: Program) -> int:
+    """Run every line of standard input; the status is that of the first line that failed, at a prompt always 0."""
+    try:
+        if not sys.stdin.isatty():
+            return _script(program)
+        _prompt(program)
+        return report.DONE
+    finally:
+        program.close()
+
+
+def _script(program: Program) -> int:
+    status = report.DONE
+    for line in sys.stdin:
+        found = _line(program, line)
+        sys.stdout.flush()
+        status = status or found
+    return status
+
+
+def _line(program: Program, line: str) -> int:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError as error:
+        report.mistake(f"the line cannot be read: {error}", "words with blanks need quotes on both sides")
+        return report.WRONG_USAGE
+    return program.run(words) if words else report.DONE
+
+
+def _prompt(program: Program) -> None:
+    print(f"circusctl {__version__}")
+    program.run(["status"])
+    session = _session(program)
+    while True:
+        try:
+            line = session.prompt(MARK)
+            if line.strip() in LEAVE:
+                return
+            if line.split()[:1] != ["quit"] or _sure(session):
+                _line(program, line)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            print()
+            return
+
+
+def _sure(session: PromptSession[str]) -> bool:
+    from prompt_toolkit.shortcuts import prompt
+
+    answer = prompt("quit ends circusd and every process it keeps (Ctrl-D leaves this prompt). Really? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _session(program: Program) -> PromptSession[str]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    from circus_plugins.ctl import completion
+
+    settings = Settings(program.given)
+    names = completion.Names(settings, program.session(settings))
+    finder = completion.Finder([*local().values(), *names.commands()], names)
+
+    class Lines(Completer):
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+            from prompt_toolkit.completion import Completion
+
+            text = document.text_before_cursor
+            for word, meaning in finder.next_words(text):
+                typed = finder.typed(text)
+                yield Completion(word, start_position=-len(typed), display=word.strip(), display_meta=meaning)
+
+    file = history_file()
+    history = FileHistory(file) if file else InMemoryHistory()
+    return PromptSession(history=history, completer=Lines(), complete_while_typing=False)
+
+
+def history_file() -> str:
+    """Where the prompt's lines are kept, for this user only; nothing if there is no place to keep them."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    folder = os.path.join(base, "circus")
+    file = os.path.join(folder, "circusctl_history")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return ""
+    return file

@@ -1,0 +1,62 @@
+"""Prints replies and mistakes, for people or for scripts, each on its stream; the exit status is all it decides."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from circus_plugins.ctl.settings import Settings
+
+DONE, NO_ANSWER, WRONG_USAGE, REFUSED = 0, 1, 2, 3
+
+
+def for_people(settings: Settings) -> bool:
+    """Whether somebody looks at the output, who would rather see tables."""
+    return not settings.json and sys.stdout.isatty()
+
+
+def reply(command: str, answer: dict[str, Any], settings: Settings) -> int:
+    """Print circusd's answer; the exit status."""
+    failed = is_error(answer)
+    if settings.json:
+        print(as_json(answer, settings))
+    elif failed:
+        mistake(str(answer.get("reason", "unknown")), str(answer.get("hint") or ""))
+    else:
+        for line in _lines(command, answer, settings):
+            print(line)
+    return REFUSED if failed else DONE
+
+
+def is_error(answer: dict[str, Any]) -> bool:
+    """Whether circusd refused. A watcher's state may stand in `status` too (PROTOCOL.md 1.5), but without a reason."""
+    return answer.get("status") == "error" and "reason" in answer
+
+
+def as_json(item: object, settings: Settings) -> str:
+    """One line of JSON, or several with --prettify."""
+    import json
+
+    return json.dumps(item, indent=4, sort_keys=True) if settings.prettify else json.dumps(item)
+
+
+def mistake(message: str, hint: str = "", usage: str = "") -> None:
+    """Say on standard error what is wrong, then what to do about it."""
+    if sys.stdout.isatty():
+        sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    for line in (hint, usage):
+        if line:
+            print(line, file=sys.stderr)
+
+
+def _lines(command: str, answer: dict[str, Any], settings: Settings) -> list[str]:
+    if for_people(settings) or (command == "status" and "details" in answer):
+        from circus_plugins.ctl import screen
+        from circus_plugins.ctl.tables import Terminal
+
+        return screen.lines(command, answer, Terminal(sys.stdout))
+    from circus_plugins.ctl import console
+
+    return console.lines(command, answer)

@@ -1,0 +1,126 @@
+"""Replies for people at a terminal: tables where there is something to compare; the rest looks as in a pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from circus_plugins.ctl import console
+from circus_plugins.ctl.tables import Cell, Terminal, shorten, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Reply = dict[str, Any]
+
+
+def lines(command: str, reply: Reply, terminal: Terminal) -> list[str]:
+    """The lines of an ok reply to `command`."""
+    if command == "status":
+        from circus_plugins.ctl import status
+
+        return status.draw(reply, terminal)
+    view = _VIEWS.get(command)
+    if view is not None:
+        return view(reply, terminal)
+    if command == "stats" and "infos" in reply:
+        return _stats(reply["infos"], terminal)
+    if command == "stats" and "process" not in reply and "name" in reply:
+        return _stats({reply["name"]: reply["info"]}, terminal)
+    rest = {key: value for key, value in reply.items() if key not in console.ENVELOPE}
+    if rest and command not in console.KNOWN:
+        return _anything(rest, terminal)
+    return [visible(line) for line in console.lines(command, reply)]
+
+
+def _list(reply: Reply, terminal: Terminal) -> list[str]:
+    found = reply["watchers"] if "watchers" in reply else reply["pids"]
+    return [visible(str(entry)) for entry in found] or ["None."]
+
+
+def _options(reply: Reply, terminal: Terminal) -> list[str]:
+    return terminal.pairs({key: console.value(item) for key, item in reply["options"].items()})
+
+
+def _plugins(reply: Reply, terminal: Terminal) -> list[str]:
+    rows: list[list[Cell | str]] = []
+    for entry in reply["plugins"]:
+        ill = entry.get("disabled") or entry.get("failures")
+        health = "disabled" if entry.get("disabled") else f"failed {ill} times" if ill else "well"
+        mood = "bad" if entry.get("disabled") else "busy" if ill else "good"
+        hooks = ", ".join(str(hook).removeprefix("circus_") for hook in entry.get("hooks") or [])
+        said = str(entry.get("last_error") or "")
+        rows.append([entry["name"], str(entry.get("host", "")), Cell(health, mood), said or Cell(hooks, "dim")])
+    return terminal.table(["PLUGIN", "HOST", "HEALTH", "LAST ERROR, OR HOOKS"], rows) or ["No plugins."]
+
+
+def _plan(reply: Reply, terminal: Terminal) -> list[str]:
+    if "plan" not in reply:
+        return ["ok"]
+    rows: list[list[Cell | str]] = [
+        [Cell(str(step.get("action", "")), "busy"), str(step.get("target", "")), Cell(_why(step), "dim")]
+        for step in reply["plan"]
+    ]
+    return terminal.table(["ACTION", "TARGET", "WHY"], rows) if rows else ["Nothing to do."]
+
+
+def _why(step: dict[str, Any]) -> str:
+    why = step.get("why", "")
+    return ", ".join(map(str, why)) if isinstance(why, list) else str(why or "")
+
+
+def _commands(reply: Reply, terminal: Terminal) -> list[str]:
+    rows = [[entry["name"], Cell(entry["role"], "dim"), entry["summary"]] for entry in reply["commands"]]
+    return terminal.table(["COMMAND", "ROLE", ""], rows)
+
+
+def _sockets(reply: Reply, terminal: Terminal) -> list[str]:
+    rows = []
+    for entry in sorted(reply["sockets"], key=lambda entry: entry["fd"]):
+        where = entry["path"] if "path" in entry else f"{entry['host']}:{entry['port']}"
+        rows.append([entry["name"], where, str(entry["fd"]), str(entry.get("backlog", ""))])
+    return terminal.table(["SOCKET", "ADDRESS", "FD", "BACKLOG"], rows) if rows else ["No sockets."]
+
+
+def _stats(infos: dict[str, Any], terminal: Terminal) -> list[str]:
+    rows: list[list[Cell | str]] = []
+    for name, processes in sorted(infos.items()):
+        for pid, info in processes.items():
+            if not isinstance(info, dict):
+                rows.append([name, pid, Cell(str(info), "dim"), "", "", "", ""])
+                continue
+            rows.append(_usage(name, info, ""))
+            rows += [_usage("", child, "  ") for child in info.get("children", []) if isinstance(child, dict)]
+    return terminal.table(["WATCHER", "PID", "PROGRAM", "CPU %", "MEM %", "RSS", "TIME"], rows) if rows else ["None."]
+
+
+def _usage(name: str, info: dict[str, Any], indent: str) -> list[Cell | str]:
+    figures = [str(info.get(key, "")) for key in ("cpu", "mem", "mem_info1", "ctime")]
+    return [name, indent + str(info.get("pid", "")), str(info.get("cmdline", "")), *figures]
+
+
+def _anything(rest: dict[str, Any], terminal: Terminal) -> list[str]:
+    """The reply of a command this circusctl does not know: lists of objects as tables, objects as pairs."""
+    found: list[str] = []
+    for key, item in rest.items():
+        if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
+            heads = list(dict.fromkeys(name for entry in item for name in entry))
+            rows = [[console.value(entry.get(name)) for name in heads] for entry in item]
+            found += terminal.table([name.upper() for name in heads], rows)
+        elif isinstance(item, dict):
+            found += terminal.pairs({name: console.value(entry) for name, entry in item.items()})
+        else:
+            shown = ", ".join(map(str, item)) if isinstance(item, list) else console.value(item)
+            found.append(shorten(visible(f"{key}: {shown}"), terminal.width))
+    return found
+
+
+_VIEWS: dict[str, Callable[[Reply, Terminal], list[str]]] = {
+    "list": _list,
+    "get": _options,
+    "options": _options,
+    "globaloptions": _options,
+    "plugins": _plugins,
+    "reloadconfig": _plan,
+    "commands": _commands,
+    "listsockets": _sockets,
+}

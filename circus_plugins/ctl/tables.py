@@ -1,0 +1,101 @@
+"""Aligned columns for a terminal, cut to its width and coloured if it likes colours; it knows no command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLOURS = {"good": "32", "busy": "33", "bad": "31", "dim": "2", "head": "1"}
+_GAP = "  "
+
+
+class Cell(NamedTuple):
+    """A text and how it is meant: good, busy, bad, dim, head or nothing."""
+
+    text: str
+    mood: str = ""
+
+
+class Terminal:
+    """How wide a stream is, and whether it is coloured: a terminal is, but not with NO_COLOR or TERM=dumb."""
+
+    def __init__(self, stream: TextIO) -> None:
+        shown = stream.isatty()
+        self.width = os.get_terminal_size(stream.fileno()).columns or 80 if shown else 10_000
+        dull = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb")
+        self.colours = shown and not dull
+
+    def paint(self, text: str, mood: str) -> str:
+        """The text in the colour of its mood."""
+        return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colours and mood else text
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, indent: str = "") -> list[str]:
+        """The rows under their heads. If they are too wide the widest columns give way, with an ellipsis."""
+        cells = [[entry if isinstance(entry, Cell) else Cell(entry) for entry in row] for row in rows]
+        cells = [[Cell(visible(cell.text), cell.mood) for cell in row] for row in cells]
+        if heads:
+            cells.insert(0, [Cell(head, "head") for head in heads])
+        if not cells:
+            return []
+        widths = [max(columns(row[at].text) for row in cells) for at in range(len(cells[0]))]
+        room = self.width - len(indent) - len(_GAP) * (len(widths) - 1)
+        while sum(widths) > room and max(widths) > 4:
+            widths[widths.index(max(widths))] -= 1
+        return [indent + self._row(row, widths) for row in cells]
+
+    def pairs(self, items: dict[str, str], *, indent: str = "") -> list[str]:
+        """Names and texts, one pair a line; the texts are never cut."""
+        width = max(map(columns, items), default=0)
+        return [
+            f"{indent}{self.paint(visible(name), 'dim')}{' ' * (width - columns(name))}{_GAP}{visible(text)}".rstrip()
+            for name, text in items.items()
+        ]
+
+    def _row(self, row: Sequence[Cell], widths: Sequence[int]) -> str:
+        parts = []
+        for at, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            text = shorten(cell.text, width)
+            blanks = "" if at == len(row) - 1 else " " * (width - columns(text))
+            parts.append(self.paint(text, cell.mood) + blanks)
+        return _GAP.join(parts).rstrip()
+
+
+def visible(text: str) -> str:
+    """The text on one line, without anything that would steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text)
+
+
+def columns(text: str) -> int:
+    """How many columns a terminal needs for the text."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text cut to so many columns, the last of them an ellipsis if anything is missing."""
+    if columns(text) <= width:
+        return text
+    while text and columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: `41s`, `3m 05s`, `2h 11m`, `4d 3h`; a dash for None."""
+    if seconds is None:
+        return "-"
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if not minutes:
+        return f"{whole}s"
+    if not hours:
+        return f"{minutes}m {whole % 60:02d}s"
+    return f"{hours}h {minutes % 60:02d}m" if not days else f"{days}d {hours % 24}h"
