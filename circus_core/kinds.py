@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
 import shlex
 import signal
@@ -72,12 +73,16 @@ def _text(value: object) -> str:
         raise ValueError("expected text in quotes")
     if "\0" in value:
         raise ValueError("the text has a NUL character, which no program can be given")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise ValueError("the text has a character that this system cannot encode") from None
     return value
 
 
 def _words(value: object) -> str:
     if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
-        return shlex.join(value)
+        return _text(shlex.join(value))
     if value is None:
         return ""
     return _command(_text(value))
@@ -135,7 +140,7 @@ def _environment(value: object) -> Mapping[str, str]:
             raise ValueError(f"{name!r} cannot be the name of an environment variable")
         if not isinstance(text, str):
             raise ValueError(f"{name!r} isn't a string")
-        _text(text)
+        _text(name + text)
     return dict(value)
 
 
@@ -185,7 +190,7 @@ _UNLIMITED = frozenset({"", "unlimited", "infinity"})
 
 def _patterns(value: object) -> str:
     if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
-        return " ".join(value)
+        return _text(" ".join(value))
     return _text(value)
 
 
