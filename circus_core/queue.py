@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
@@ -30,9 +29,11 @@ class Operation:
 class Queue:
     """Operations waiting and the one that runs. There is no task while there is no operation."""
 
+    __slots__ = ("_task", "_waiting", "_watcher", "current")
+
     def __init__(self, watcher: str) -> None:
         self._watcher = watcher
-        self._waiting: deque[Operation] = deque()
+        self._waiting: list[Operation] = []
         self._task: asyncio.Task[None] | None = None
         self.current: Operation | None = None
 
@@ -53,7 +54,7 @@ class Queue:
         return done
 
     def _overtake(self, name: str) -> None:
-        kept: deque[Operation] = deque()
+        kept: list[Operation] = []
         for operation in self._waiting:
             if operation.overtaken:
                 self._fail(operation, name)
@@ -70,7 +71,7 @@ class Queue:
 
     def _next(self) -> None:
         self._task = None
-        self.current = self._waiting.popleft() if self._waiting else None
+        self.current = self._waiting.pop(0) if self._waiting else None
         if self.current is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(self.current))
             self._task.add_done_callback(lambda _task: self._next())

@@ -22,6 +22,8 @@ log = logging.getLogger("circus.watcher")
 class Readiness:
     """The processes of a watcher that are being waited for. `on_failure` is told of one that does not come up."""
 
+    __slots__ = ("_bus", "_on_failure", "_waiting")
+
     def __init__(self, bus: Bus, on_failure: Callable[[Process, str], None]) -> None:
         self._bus = bus
         self._on_failure = on_failure

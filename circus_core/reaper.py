@@ -18,6 +18,8 @@ from circus_core.model import Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from circus_core.signals import Signals
+
 log = logging.getLogger("circus.reaper")
 
 BATCH = 200
@@ -63,14 +65,14 @@ def _wait(pid: int) -> Exit | None:
 class ChildReaper:
     """The daemon's: every child of this process is its business."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
         self._loop = asyncio.get_running_loop()
         self._watched: dict[int, Callable[[Exit | None], None]] = {}
         self._afterwards: list[Callable[[], None]] = []
         self._strangers: list[int] | None = None
         self._session = os.getsid(0)
         _become_subreaper()
-        self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        signals.on(signal.SIGCHLD, self._reap)
 
     def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
         self._watched[pid] = ended
@@ -90,7 +92,7 @@ class ChildReaper:
         return self._strangers
 
     def close(self) -> None:
-        self._loop.remove_signal_handler(signal.SIGCHLD)
+        """The signal's handler goes with `Signals`, whose owner closes it."""
 
     def _forget_strangers(self) -> None:
         self._strangers = None

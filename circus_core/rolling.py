@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from circus_core.slots import Slot, Slots
 
 
+async def retire_all(slots: Slots, leaving: list[Slot]) -> None:
+    """Close slots, and wait until the processes in them are gone."""
+    ends = [slots.retire(slot) for slot in leaving]
+    await asyncio.gather(*(end for end in ends if end is not None))
+
+
 async def replace_each(slots: Slots, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+    """End the process of one slot, spawn its successor, and go on once that is ready; answers the new pids."""
     started = []
     for number, slot in enumerate(old):
         if say is not None:
@@ -33,6 +40,10 @@ async def replace_each(slots: Slots, old: list[Slot], say: Callable[[str], None]
 
 
 async def replace_all(slots: Slots, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:
+    """Spawn as many as there are to be, and end the old ones once all are ready; answers the new pids.
+
+    If one of them does not come up, the new ones end and the old ones go on.
+    """
     fresh: list[Slot] = []
     try:
         for number in range(slots.options.numprocesses):
@@ -46,10 +57,13 @@ async def replace_all(slots: Slots, old: list[Slot], say: Callable[[str], None] 
                 raise SpawnError(
                     f"reload of {slots.options.name} stopped: {slots.last_error}", hint="the old processes go on"
                 )
-    except BaseException:
-        ends = [slots.retire(slot) for slot in fresh]
-        await asyncio.gather(*(end for end in ends if end is not None))
+    except asyncio.CancelledError:
+        # Whatever overtook this waits for those on their way out.
+        for slot in fresh:
+            slots.retire(slot)
         raise
-    ends = [slots.retire(slot) for slot in old]
-    await asyncio.gather(*(end for end in ends if end is not None))
+    except SpawnError:
+        await retire_all(slots, fresh)
+        raise
+    await retire_all(slots, old)
     return [slot.process.pid for slot in fresh if slot.process]

@@ -6,6 +6,7 @@ It keeps what it is told to keep; how many that is, and when it starts and stops
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 import logging
 import os
@@ -82,6 +83,11 @@ class Slot:
 class Slots:
     """Slots by wid. `on_filled` is called when a waiting slot was filled or given up, `on_dry` when none is live."""
 
+    __slots__ = (
+        "_free", "_highest", "_holders", "_on_dry", "_on_filled", "around", "by_wid", "last_error", "last_exit",
+        "leaving", "options", "readiness", "restarts", "supervising",
+    )  # fmt: skip
+
     def __init__(
         self,
         around: Around,
@@ -97,6 +103,9 @@ class Slots:
         self.last_error = ""
         self.last_exit: ProcessExited | None = None
         self.restarts = 0
+        self._free: list[int] = []
+        self._holders: dict[int, int] = {}
+        self._highest = 0
         self._on_filled = on_filled
         self._on_dry = on_dry
         self.readiness = Readiness(around.bus, self._unready)
@@ -130,8 +139,11 @@ class Slots:
 
     def open(self) -> Slot:
         """A new slot with the smallest number that no process has."""
-        taken = self.by_wid.keys() | {process.wid for process in self.leaving}
-        wid = next(number for number in itertools.count(1) if number not in taken)
+        if self._free:
+            wid = heapq.heappop(self._free)
+        else:
+            self._highest = wid = self._highest + 1
+        self._holders[wid] = 1
         slot = self.by_wid[wid] = Slot(wid)
         return slot
 
@@ -151,6 +163,7 @@ class Slots:
         process = slot.process = Process(
             options.name, slot.wid, pid, mark, around.bus, around.reaper, self._ended, self._gone, self._terms
         )
+        self._holders[slot.wid] += 1
         if options.max_age:
             age = options.max_age + around.chance() * options.max_age_variance
             process.expiry = asyncio.get_running_loop().call_later(age, self._expire, process)
@@ -209,8 +222,10 @@ class Slots:
         if slot.timer is not None:
             slot.timer.cancel()
             slot.timer = None
-        if self.by_wid.get(slot.wid) is slot:
-            del self.by_wid[slot.wid]
+        if self.by_wid.get(slot.wid) is not slot:
+            return None
+        del self.by_wid[slot.wid]
+        self._release(slot.wid)
         if slot.process is None:
             return None
         self.leaving.add(slot.process)
@@ -251,6 +266,14 @@ class Slots:
 
     def _gone(self, process: Process) -> None:
         self.leaving.discard(process)
+        self._release(process.wid)
+
+    def _release(self, wid: int) -> None:
+        """A number can be given again once neither its slot nor a process that was in it is left."""
+        self._holders[wid] -= 1
+        if not self._holders[wid]:
+            del self._holders[wid]
+            heapq.heappush(self._free, wid)
 
     def _ended(self, process: Process) -> None:
         """A process was reaped: say so, and fill its slot again if it is to be."""

@@ -25,6 +25,7 @@ from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
 from circus_core.remains import Remains
 from circus_core.requests import Role
+from circus_core.signals import Signals
 from circus_core.slots import Around
 from circus_core.watcher import Watcher
 
@@ -62,6 +63,7 @@ class Supervisor:
         self.watchers: dict[str, Watcher] = {}
         self.client = LocalClient(self)
         self._daemon = daemon
+        self.signals: Signals
         self._reaper: Reaper
         self._around: Around
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -80,7 +82,11 @@ class Supervisor:
         """Start the plugins, then every watcher with autostart, by priority; done when each was started once."""
         loop = asyncio.get_running_loop()
         self.finished = loop.create_future()
-        self._reaper = ChildReaper() if self._daemon else PidfdReaper()
+        if self._daemon:
+            self.signals = Signals()
+            self._reaper = ChildReaper(self.signals)
+        else:
+            self._reaper = PidfdReaper()
         self._around = Around(self.bus, self._reaper)
         try:
             for loaded in tuple(self.bus.loaded.values()):
@@ -148,6 +154,8 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         self._reaper.close()
+        if self._daemon:
+            self.signals.close()
 
     def kill(self) -> None:
         """SIGKILL to everything at once: for those who asked to stop and do not want to wait."""

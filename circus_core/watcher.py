@@ -51,6 +51,8 @@ TURN = 0.01
 class Watcher:
     """`options.numprocesses` processes of one program. `on_failure` is told the exit code when it failed for good."""
 
+    __slots__ = ("_around", "_on_failure", "_starting", "options", "queue", "slots", "started_at", "state")
+
     def __init__(self, options: WatcherOptions, around: Around, on_failure: Callable[[Watcher, int], None]) -> None:
         self.options = options
         self.state = STOPPED
