@@ -46,7 +46,6 @@ def _once(supervisor: Supervisor) -> float:
     done = subprocess.run(command, env=supervisor.environment(), stdin=subprocess.DEVNULL, capture_output=True)
     took = (time.monotonic() - before) * 1000
     if done.returncode != 0:
-        raise RuntimeError(
-            f"{' '.join(command[:4])} ended with {done.returncode}: {(done.stdout + done.stderr).decode()[-200:]}"
-        )
+        said = (done.stdout + done.stderr).decode()
+        raise RuntimeError(f"{supervisor.name}: {command[0]} ended with {done.returncode}: {said[-200:]}")
     return took

@@ -1,4 +1,4 @@
-"""runit, s6 and daemontools: a folder of service folders, each with a program `run`; a supervising process per child."""
+"""runit, s6 and daemontools: a folder per child with a program `run` in it, and a supervising process per child."""
 
 import os
 import shlex
@@ -55,7 +55,7 @@ class Runit(ScanDir):
 
 
 class RunitNoShell(Runit):
-    """The kernel starts the child itself, as the interpreter of `run`: it leaves out what a shell costs in every start."""
+    """The kernel starts the child itself, as the interpreter of `run`: no shell is in between."""
 
     name = "runit no sh"
 
