@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 PAGES = [page for page in PAGES if "generated" not in page.relative_to(ROOT).parts]
 
-# What a block's opening line may say. Each but `exit` wants the reason, or the text of the error, in quotes.
+# What a block's opening line may say: a status for `exit`, a part of the message for `error`, else the reason.
 MARKS = {
     "console": {"exit", "no-run", "own-terminal", "repeat"},
     "ini": {"error", "no-load"},

@@ -114,13 +114,14 @@ def test_output_before_a_command_is_refused() -> None:
         ("first\n...\nlast", "first\nb\nc\nlast\n"),
         ("", "\n"),
         ("a (b) [c]", "a (b) [c]"),
+        ("name  state", "name      state"),
     ],
 )
 def test_outputs_that_match(expected: str, shown: str) -> None:
     assert matches(expected, shown)
 
 
-@pytest.mark.parametrize(("expected", "shown"), [("a", "a\nb"), ("a\nb", "a"), ("", "a"), ("...a", "b")])
+@pytest.mark.parametrize(("expected", "shown"), [("a", "a\nb"), ("a\nb", "a"), ("", "a"), ("...a", "b"), ("ab", "a b")])
 def test_outputs_that_do_not(expected: str, shown: str) -> None:
     assert not matches(expected, shown)
 

@@ -76,13 +76,16 @@ def steps(text: str) -> list[Step]:
 
 
 def matches(expected: str, shown: str, *, so_far: bool = False) -> bool:
-    """Whether the output is what was expected, trailing blanks aside; with `so_far`, whether it begins like that."""
+    """Whether the output is what was expected; with `so_far`, whether it begins like that.
+
+    Several blanks are as good as one, so that the columns of a table may be as wide as they like.
+    """
     pattern = ".*?".join(re.escape(part) for part in _plain(expected).split("..."))
     return re.fullmatch(pattern + (r"(\n.*)?" if so_far else ""), _plain(shown), re.DOTALL) is not None
 
 
 def _plain(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    return "\n".join(re.sub(r"[ \t]+", " ", line).rstrip() for line in text.strip("\n").splitlines())
 
 
 def on_screen(raw: bytes) -> str:
@@ -284,4 +287,4 @@ class Session:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in _plain(text).splitlines())
+    return "\n".join(f"    {line.rstrip()}" for line in text.strip("\n").splitlines())
