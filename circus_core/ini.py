@@ -75,7 +75,8 @@ class _Reader:
         elif self.section is None:
             self.complain("there is no section before this line", "begin with a line such as [circus]", place)
         else:
-            self.key, self.lines, self.place = found[1].rstrip(), [_without_comment(found[2])], place
+            value = _without_comment(found[2])
+            self.key, self.lines, self.place = found[1].rstrip(), ["" if value == '""' else value], place
 
     def continue_value(self, line: str, place: Place) -> None:
         if self.section is not None and self.key is not None and _HEADER.match(line):
@@ -86,8 +87,7 @@ class _Reader:
     def close_value(self) -> None:
         if self.section is None or self.key is None:
             return
-        value = "\n".join(self.lines).strip()
-        setting = Setting("" if value == '""' else value, self.place)
+        setting = Setting("\n".join(self.lines).strip(), self.place)
         if self.key in self.settings:
             self.repeats.append(evolve(self.section, settings={self.key: setting}))
         else:

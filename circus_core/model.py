@@ -151,9 +151,13 @@ class WatcherOptions:
             found.append(("numprocesses", f"is {self.numprocesses} for a singleton", "set it to 1, or drop singleton"))
         if self.copy_path and not self.copy_env:
             found.append(("copy_path", "needs copy_env", "set copy_env = True as well"))
-        if self.shell_args and not self.shell:
-            found.append(("shell_args", "means nothing without shell", "set shell = True, or drop shell_args"))
         return found
+
+    def doubts(self) -> list[tuple[str, str, str]]:
+        """Options that have no effect beside the others, as (key, what is wrong, what would be right)."""
+        if self.shell_args and not self.shell:
+            return [("shell_args", "means nothing without shell", "set shell = True, or drop shell_args")]
+        return []
 
     @property
     def words(self) -> list[str]:

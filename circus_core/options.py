@@ -231,7 +231,8 @@ def structure(
 
     The instance is None if a problem is an error. `given` are fields that do not come from the settings (the name).
     `place` is where the section begins, for what is missing.
-    Options that plugins declare, and unknown keys that are close to nothing, end in the field `extra`.
+    Options that plugins declare, and unknown keys that are close to nothing, end in the field `extra`. Methods
+    `contradictions` and `doubts` of the class tell errors and warnings that only the whole instance shows.
     """
     title = title or section.name
     values: dict[str, Any] = dict(given)
@@ -263,9 +264,10 @@ def structure(
     if any(not problem.warning for problem in problems):
         return None, problems
     made = section.cls(extra=extra, **values)
-    for key, message, hint in getattr(made, "contradictions", tuple)():
-        at = settings.get(key)
-        problems.append(Problem(title, key, message, hint, at.place if at else place))
+    for method, warning in (("contradictions", False), ("doubts", True)):
+        for key, message, hint in getattr(made, method, tuple)():
+            at = settings.get(key)
+            problems.append(Problem(title, key, message, hint, at.place if at else place, warning))
     return (None if any(not problem.warning for problem in problems) else made), problems
 
 

@@ -52,6 +52,7 @@ def test_a_key_may_begin_with_rem() -> None:
 
 
 def test_indented_lines_continue_a_value() -> None:
+    assert values('[watcher:web]\nempty = ""\n  a\n') == {"empty": "a"}
     assert values("[watcher:web]\ncmd = a ; cut\n  b ; kept\n\t# kept\nargs =\n  c\n") == {
         "cmd": "a\nb ; kept\n# kept",
         "args": "c",
@@ -150,7 +151,8 @@ def test_what_is_written_is_read(sections: dict[str, dict[str, str]]) -> None:
         for section in parse(text, "app.ini").sections
     }
     expected = {
-        name: {key: "" if value == '""' else value for key, value in body.items()} for name, body in sections.items()
+        name: {key: value.removeprefix('""\n') if value != '""' else "" for key, value in body.items()}
+        for name, body in sections.items()
     }
     assert read == expected
 

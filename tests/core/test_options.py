@@ -47,6 +47,9 @@ class Lamp:
         wrong = self.bulb == "led" and self.watts > 20
         return [("watts", "is too much for an led", "set it to 20 or less")] if wrong else []
 
+    def doubts(self) -> list[tuple[str, str, str]]:
+        return [("glow_time", "does nothing", "")] if self.bulb == "led" and self.glow_time else []
+
 
 @pytest.fixture
 def lamp() -> Section:
@@ -130,6 +133,12 @@ def test_contradictions_are_problems_at_the_place_of_the_key(lamp: Section) -> N
         ["f:2: [lamp] watts: is too much for an led (set it to 20 or less)"],
     )
     assert read(lamp, texts(bulb="led"), place=Place("f", 0))[1][0].startswith("f: [lamp] watts: is too much")
+
+
+def test_doubts_are_warnings(lamp: Section) -> None:
+    made, problems = structure(lamp, texts(bulb="led", watts="7", glow_time="1"), name="desk")
+    assert made is not None
+    assert [(str(problem), problem.warning) for problem in problems] == [("f:3: [lamp] glow_time: does nothing", True)]
 
 
 def test_diff(lamp: Section) -> None:
