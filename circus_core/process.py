@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from circus_core import tree
 from circus_core.events import ActionVetoed, ProcessSignaled
@@ -20,8 +20,6 @@ from circus_core.model import Exit, ProcessRef, ProcessState
 from circus_core.remains import Remains
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from circus_core.bus import Bus
     from circus_core.reaper import Reaper
 
@@ -31,15 +29,31 @@ MARK = "CIRCUS_PROCESS"
 """The environment variable that tells every descendant which process it comes from."""
 
 
-class Process:
-    """A spawned process. `on_end` is called when it has ended, and before any remains are looked for, `on_gone` later.
+class Owner(Protocol):
+    """Who has a process, and hears of its end. `family` is what the marks of all its processes begin with."""
 
-    `terms` answers the stop signal and the grace (seconds) for descendants of a process that died by itself.
-    """
+    @property
+    def family(self) -> str: ...
+
+    def ended(self, process: Process) -> None:
+        """It was reaped; what it left behind is looked for next."""
+        ...
+
+    def gone(self, process: Process) -> None:
+        """Nothing is left of it."""
+        ...
+
+    def terms(self) -> tuple[int, float]:
+        """The stop signal and the grace (seconds) for descendants of a process that died by itself."""
+        ...
+
+
+class Process:
+    """A spawned process."""
 
     __slots__ = (
-        "_bus", "_deadline", "_gone", "_kin", "_on_end", "_on_gone", "_reaper", "_remains", "_signum", "_terms",
-        "_timer", "exit", "expiry", "mark", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
+        "_bus", "_deadline", "_gone", "_kin", "_number", "_owner", "_reaper", "_remains", "_signum", "_timer", "exit",
+        "expiry", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
     )  # fmt: skip
 
     def __init__(
@@ -47,17 +61,15 @@ class Process:
         watcher: str,
         wid: int,
         pid: int,
-        mark: str,
+        number: int,
         bus: Bus,
         reaper: Reaper,
-        on_end: Callable[[Process], None],
-        on_gone: Callable[[Process], None],
-        terms: Callable[[], tuple[int, float]],
+        owner: Owner,
     ) -> None:
         self.watcher = watcher
         self.wid = wid
         self.pid = pid
-        self.mark = mark
+        self._number = number
         self.spawned_at = time.time()
         self.started = time.monotonic()
         self.state = ProcessState.STARTING
@@ -66,9 +78,7 @@ class Process:
         self.expiry: asyncio.TimerHandle | None = None
         self._bus = bus
         self._reaper = reaper
-        self._on_end = on_end
-        self._on_gone = on_gone
-        self._terms = terms
+        self._owner = owner
         # A process is one of thousands: what only its end needs is made when it ends.
         self._gone: asyncio.Future[None] | None = None
         self._kin: dict[int, int] | None = None
@@ -77,6 +87,11 @@ class Process:
         self._signum = int(signal.SIGTERM)
         self._deadline = 0.0
         reaper.watch(pid, self._ended)
+
+    @property
+    def mark(self) -> str:
+        """What tells its descendants from those of any other process; see `MARK`."""
+        return f"{self._owner.family}/{self._number}"
 
     @property
     def ref(self) -> ProcessRef:
@@ -201,7 +216,7 @@ class Process:
             if timer is not None:
                 timer.cancel()
         self._timer = self.expiry = None
-        self._on_end(self)
+        self._owner.ended(self)
         self._reaper.afterwards(self._look_for_remains)
 
     def _look_for_remains(self) -> None:
@@ -209,7 +224,7 @@ class Process:
             self._finish(None)
             return
         if not self.requested:
-            self._signum, grace = self._terms()
+            self._signum, grace = self._owner.terms()
             self._deadline = asyncio.get_running_loop().time() + grace
         self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell)
         self._remains.gone.add_done_callback(self._finish)
@@ -217,7 +232,7 @@ class Process:
     def _finish(self, _done: asyncio.Future[None] | None) -> None:
         self.state = ProcessState.GONE
         self._remains = self._kin = None
-        self._on_gone(self)
+        self._owner.gone(self)
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from circus_core.events import ProcessReady
 from circus_core.model import ProcessState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from circus_core.bus import Bus
     from circus_core.model import WatcherOptions
     from circus_core.process import Process
@@ -19,14 +17,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("circus.watcher")
 
 
+class Owner(Protocol):
+    """Who has the processes."""
+
+    def unready(self, process: Process, reason: str) -> None:
+        """A process did not come up."""
+        ...
+
+
 class Readiness:
-    """The processes of a watcher that are being waited for. `on_failure` is told of one that does not come up."""
+    """The processes of a watcher that are being waited for."""
 
-    __slots__ = ("_bus", "_on_failure", "_waiting")
+    __slots__ = ("_bus", "_owner", "_waiting")
 
-    def __init__(self, bus: Bus, on_failure: Callable[[Process, str], None]) -> None:
+    def __init__(self, bus: Bus, owner: Owner) -> None:
         self._bus = bus
-        self._on_failure = on_failure
+        self._owner = owner
         self._waiting: dict[Process, asyncio.Task[bool]] = {}
 
     def begin(self, process: Process, options: WatcherOptions) -> None:
@@ -76,4 +82,4 @@ class Readiness:
     def _fail(self, process: Process, reason: str) -> None:
         if process.state is ProcessState.STARTING:
             log.error("%s/%d: %s", process.watcher, process.wid, reason)
-            self._on_failure(process, reason)
+            self._owner.unready(process, reason)

@@ -12,7 +12,7 @@ import logging
 import os
 import random
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
@@ -80,11 +80,23 @@ class Slot:
         return self.process is not None or self.timer is not None
 
 
+class Owner(Protocol):
+    """Who has the slots, and hears what becomes of them."""
+
+    def filled(self) -> None:
+        """A slot that waited was filled, or was given up."""
+        ...
+
+    def dry(self, code: int | None) -> None:
+        """No slot has a process or will have one; `code` is the exit code of the last, if that is why."""
+        ...
+
+
 class Slots:
-    """Slots by wid. `on_filled` is called when a waiting slot was filled or given up, `on_dry` when none is live."""
+    """Slots by wid."""
 
     __slots__ = (
-        "_free", "_highest", "_holders", "_on_dry", "_on_filled", "around", "by_wid", "last_error", "last_exit",
+        "_free", "_highest", "_owner", "around", "by_wid", "last_error", "last_exit",
         "leaving", "options", "readiness", "restarts", "supervising",
     )  # fmt: skip
 
@@ -92,23 +104,26 @@ class Slots:
         self,
         around: Around,
         options: WatcherOptions,
-        on_filled: Callable[[], None],
-        on_dry: Callable[[int | None], None],
+        owner: Owner,
     ) -> None:
         self.around = around
         self.options = options
         self.supervising = False
         self.by_wid: dict[int, Slot] = {}
-        self.leaving: set[Process] = set()
+        # Those on their way out, and whether their number is free once they are gone.
+        self.leaving: dict[Process, bool] = {}
         self.last_error = ""
         self.last_exit: ProcessExited | None = None
         self.restarts = 0
         self._free: list[int] = []
-        self._holders: dict[int, int] = {}
         self._highest = 0
-        self._on_filled = on_filled
-        self._on_dry = on_dry
-        self.readiness = Readiness(around.bus, self._unready)
+        self._owner = owner
+        self.readiness = Readiness(around.bus, self)
+
+    @property
+    def family(self) -> str:
+        """What the marks of this watcher's processes begin with."""
+        return f"{self.around.boot}/{self.options.name}"
 
     # What there is
 
@@ -143,7 +158,6 @@ class Slots:
             wid = heapq.heappop(self._free)
         else:
             self._highest = wid = self._highest + 1
-        self._holders[wid] = 1
         slot = self.by_wid[wid] = Slot(wid)
         return slot
 
@@ -153,17 +167,14 @@ class Slots:
         around, options = self.around, self.options
         if self._vetoed(slot):
             return None
-        mark = f"{around.boot}/{options.name}/{next(_numbers)}"
+        number = next(_numbers)
         try:
-            launch = build(options, slot.wid, mark, around.environ, around.variables)
+            launch = build(options, slot.wid, f"{self.family}/{number}", around.environ, around.variables)
             pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
         except CircusError as error:
             self._spawn_failed(slot, str(error))
             return None
-        process = slot.process = Process(
-            options.name, slot.wid, pid, mark, around.bus, around.reaper, self._ended, self._gone, self._terms
-        )
-        self._holders[slot.wid] += 1
+        process = slot.process = Process(options.name, slot.wid, pid, number, around.bus, around.reaper, self)
         if options.max_age:
             age = options.max_age + around.chance() * options.max_age_variance
             process.expiry = asyncio.get_running_loop().call_later(age, self._expire, process)
@@ -184,7 +195,7 @@ class Slots:
         else:
             self._give_up(slot, reason, None)
             if isinstance(verdict, Refuse):
-                self._on_dry(None)
+                self._owner.dry(None)
         return True
 
     def _spawn_failed(self, slot: Slot, reason: str) -> None:
@@ -204,7 +215,7 @@ class Slots:
 
     def _retry(self, slot: Slot) -> None:
         if self.fill(slot) is not None:
-            self._on_filled()
+            self._owner.filled()
 
     # Ending
 
@@ -225,10 +236,10 @@ class Slots:
         if self.by_wid.get(slot.wid) is not slot:
             return None
         del self.by_wid[slot.wid]
-        self._release(slot.wid)
         if slot.process is None:
+            heapq.heappush(self._free, slot.wid)
             return None
-        self.leaving.add(slot.process)
+        self.leaving[slot.process] = True
         return self.end(slot.process)
 
     def close_empty(self, *, given_up: bool) -> None:
@@ -251,31 +262,24 @@ class Slots:
                 slot.process.release()
         self.by_wid.clear()
 
-    def _unready(self, process: Process, reason: str) -> None:
+    def unready(self, process: Process, reason: str) -> None:
         """A process did not come up: it ends, and that counts as dying young."""
         self.last_error = reason
         self.end(process)
         process.requested = False
 
-    def _terms(self) -> tuple[int, float]:
+    def terms(self) -> tuple[int, float]:
         return self.options.stop_signal, self.options.graceful_timeout
 
     def _expire(self, process: Process) -> None:
         log.info("%s/%d: pid %d reached max_age", process.watcher, process.wid, process.pid)
         self.end(process)
 
-    def _gone(self, process: Process) -> None:
-        self.leaving.discard(process)
-        self._release(process.wid)
+    def gone(self, process: Process) -> None:
+        if self.leaving.pop(process, False):
+            heapq.heappush(self._free, process.wid)
 
-    def _release(self, wid: int) -> None:
-        """A number can be given again once neither its slot nor a process that was in it is left."""
-        self._holders[wid] -= 1
-        if not self._holders[wid]:
-            del self._holders[wid]
-            heapq.heappush(self._free, wid)
-
-    def _ended(self, process: Process) -> None:
+    def ended(self, process: Process) -> None:
         """A process was reaped: say so, and fill its slot again if it is to be."""
         options, age = self.options, process.age
         code = process.exit.code if process.exit else None
@@ -285,7 +289,7 @@ class Slots:
             cpu=process.exit.cpu if process.exit else 0.0,
             peak_memory=process.exit.peak_memory if process.exit else 0,
         )  # fmt: skip
-        self.leaving.add(process)
+        self.leaving.setdefault(process, False)
         self.readiness.drop(process)
         slot = self.by_wid.get(process.wid)
         if slot is None or slot.process is not process:
@@ -302,7 +306,7 @@ class Slots:
         if not options.respawn:
             self.retire(slot)
             if self.dry:
-                self._on_dry(code)
+                self._owner.dry(code)
             return
         self._replace(slot, exited, process.requested)
 
@@ -334,6 +338,6 @@ class Slots:
             WatcherGaveUp(watcher=self.options.name, wid=slot.wid, reason=reason, last=last, exit_code=code)
         )
         if last:
-            self._on_dry(1 if code is None else code)
+            self._owner.dry(1 if code is None else code)
         else:
-            self._on_filled()
+            self._owner.filled()

@@ -202,7 +202,9 @@ class Supervisor:
         return [self.watchers[entry.name.lower()] for entry in options]
 
     def take_up(self, options: WatcherOptions) -> Watcher:
-        watcher = self.watchers[options.name.lower()] = Watcher(options, self._around, self._failed)
+        folded = options.name.lower()
+        key = options.name if options.name == folded else folded
+        watcher = self.watchers[key] = Watcher(options, self._around, self._failed)
         self.bus.publish(WatcherAdded(watcher=options.name))
         return watcher
 

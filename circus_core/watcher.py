@@ -58,7 +58,7 @@ class Watcher:
         self.state = STOPPED
         self.started_at: float | None = None
         self.queue = Queue(options.name)
-        self.slots = Slots(around, options, self._settled, self._dry)
+        self.slots = Slots(around, options, self)
         self._around = around
         self._on_failure = on_failure
         self._starting = False
@@ -141,7 +141,7 @@ class Watcher:
         finally:
             self._starting = False
         if self.slots.settled and not (self.slots.dry and self.options.numprocesses):
-            self._settled(operating=True)
+            self._settle(operating=True)
         elif self.slots.dry:
             await self._stop(None)
         if self.options.numprocesses and not started and not kept:
@@ -217,7 +217,7 @@ class Watcher:
         await Remains(self._strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
 
     def _strays(self) -> dict[int, int]:
-        mine = f"{MARK}={self._around.boot}/{self.name}/".encode()
+        mine = f"{MARK}={self.slots.family}/".encode()
         found = []
         for pid in self._around.reaper.strangers():
             for entry in tree.environment(pid).split(b"\0"):
@@ -243,7 +243,7 @@ class Watcher:
         one_by_one = sequential or self.options.singleton
         replace = rolling.replace_each if one_by_one else rolling.replace_all
         started = await replace(self.slots, old, say)
-        self._settled(operating=True)
+        self._settle(operating=True)
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
         return {"stopped": pids, "started": sorted(started), "kept": []}
 
@@ -281,13 +281,17 @@ class Watcher:
 
     # What the slots tell
 
-    def _settled(self, *, operating: bool = False) -> None:
-        """Every slot has its process or was given up: the watcher is active, unless an operation will say so."""
+    def filled(self) -> None:
+        """A slot that waited was filled or given up."""
+        self._settle(operating=False)
+
+    def _settle(self, *, operating: bool) -> None:
+        """Once every slot has its process or was given up the watcher is active, unless an operation will say so."""
         busy = self.queue.current is not None and not operating
         if self.state is STARTING and self.slots.settled and not busy:
             self._take("up")
 
-    def _dry(self, code: int | None) -> None:
+    def dry(self, code: int | None) -> None:
         """No slot has or will have a process: the watcher is stopped, and may have failed for good."""
         if not self._starting:
             self.stop()
