@@ -19,10 +19,12 @@ class NotHereError(Exception):
 
 
 class Cache:
-    """A folder that outlives the run. With `install` false only what is already there is used."""
+    """Where programs are found. `folder` outlives the run, and without `install` only what is there already is used;
+    `ours` is the folder bin/ that has our circusd."""
 
-    def __init__(self, folder: Path, install: bool) -> None:
+    def __init__(self, folder: Path, install: bool, ours: Path) -> None:
         self.folder = folder
+        self.ours = ours
         self.install = install
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -20,6 +20,7 @@ from suites import per_event, publish, requests, respawn, status, thousand
 
 SUITES = (thousand, respawn, requests, status, per_event, publish)
 NAMES = [name for suite in SUITES for name in suite.NAMES]
+OURS_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 CACHE = Path(os.environ.get("CIRCUS_BENCH_CACHE") or Path.home() / ".cache" / "circus-bus-bench")
 
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # As an exit, a signal goes through the clean-up that ends all processes.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     proc.adopt_orphans()
-    cache = Cache(args.cache, args.install)
+    cache = Cache(args.cache, args.install, args.ours.absolute())
     try:
         program = cache.compiled("child")
     except NotHereError as error:
@@ -63,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-install", dest="install", action="store_false", help="leave out peers that are not here")
     cache_help = "where peers are put; default: $CIRCUS_BENCH_CACHE or %(default)s"
     parser.add_argument("--cache", metavar="DIR", type=Path, default=CACHE, help=cache_help)
+    parser.add_argument(
+        "--ours", metavar="BIN", type=Path, default=OURS_BIN, help="the folder bin/ that has our circusd"
+    )
     return parser
 
 

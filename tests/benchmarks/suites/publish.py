@@ -4,7 +4,6 @@ import timeit
 from collections.abc import Callable
 
 import pluggy
-
 from bench import Bench, say
 from report import OURS, Column, Report
 

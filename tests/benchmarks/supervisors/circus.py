@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from children import Nursery
 from install import Cache
+
 from supervisors.base import Supervisor
 
 

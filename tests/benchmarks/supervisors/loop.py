@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from install import Cache, NotHereError
+
 from supervisors.base import Supervisor
 
 

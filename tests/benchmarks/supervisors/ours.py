@@ -1,11 +1,8 @@
-"""circus-bus, of the working tree that this file is in."""
-
-from pathlib import Path
+"""circus-bus, as a rule of the working tree that this file is in."""
 
 from install import Cache, NotHereError
-from supervisors.circus import Circus
 
-BIN = Path(__file__).parents[3] / ".venv" / "bin"
+from supervisors.circus import Circus
 
 
 class Ours(Circus):
@@ -14,10 +11,10 @@ class Ours(Circus):
     name = "ours"
 
     def find(self, cache: Cache) -> None:
-        self.bin = BIN
+        self.bin = cache.ours
         self.endpoint = f"ipc://{self.folder}/control.sock"
-        if not (BIN / "circusd").exists():
-            raise NotHereError(f"no circusd in {BIN}: make install")
+        if not (self.bin / "circusd").exists():
+            raise NotHereError(f"no circusd in {self.bin}: make install")
 
 
 class OursOneWatcher(Ours):

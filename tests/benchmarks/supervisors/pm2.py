@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from install import Cache
+
 from supervisors.base import Supervisor
 
 

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from install import Cache
+
 from supervisors.base import Supervisor
 
 
