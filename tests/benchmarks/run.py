@@ -46,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     reports = []
     for suite in SUITES:
         if mine := wanted & set(suite.NAMES):
-            for report in suite.run(bench, mine):
+            try:
+                found = suite.run(bench, mine)
+            except (RuntimeError, OSError) as error:
+                print(f"{', '.join(sorted(mine))}: broken off: {error}\n", flush=True)
+                continue
+            for report in found:
                 print(report.text(), flush=True)
                 reports.append(asdict(report))
     if args.json:
@@ -65,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     cache_help = "where peers are put; default: $CIRCUS_BENCH_CACHE or %(default)s"
     parser.add_argument("--cache", metavar="DIR", type=Path, default=CACHE, help=cache_help)
     parser.add_argument(
-        "--ours", metavar="BIN", type=Path, default=OURS_BIN, help="the folder bin/ that has our circusd"
+        "--ours", metavar="BIN", type=Path, default=OURS_BIN, help="has our circusd; default: %(default)s"
     )
     return parser
 
