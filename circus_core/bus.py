@@ -8,7 +8,6 @@ one is being delivered wait their turn, so every plugin sees all events in the s
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import logging
 import time
@@ -20,7 +19,8 @@ from attrs import define, field
 
 from circus_core.errors import PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted, stamp
-from circus_core.hookspecs import PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
+from circus_core.hookspecs import ANSWERS, PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
+from circus_core.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,11 +127,8 @@ class Bus:
             caller = getattr(self._manager.hook, hook, None)
             if caller is None or caller.spec is None:
                 known = [known for known in dir(self._manager.hook) if known.startswith(PREFIX)]
-                near = difflib.get_close_matches(hook, known, n=1)
-                raise PluginError(
-                    f"plugin {name}: there is no hook {hook}",
-                    hint=f"did you mean {near[0]}?" if near else "the reference lists the hooks",
-                )
+                hint = did_you_mean(hook, known, "the reference lists the hooks")
+                raise PluginError(f"plugin {name}: there is no hook {hook}", hint=hint)
             if opts.get("wrapper") or opts.get("hookwrapper"):
                 raise PluginError(f"plugin {name}: {hook} cannot be a wrapper", hint="answer the hook itself")
             unknown = set(_arguments(getattr(plugin, attribute))) - set(caller.spec.argnames)
@@ -258,6 +255,8 @@ class Bus:
     def _answer(self, implementation: _Implementation, hook: str, given: dict[str, Any]) -> Any:
         try:
             answer = implementation(given)
+            if answer is not None:
+                _expect(answer, ANSWERS.get(hook))
         except Exception as error:
             self._failed(implementation.loaded, hook, error)
             return None
@@ -283,6 +282,15 @@ def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     )
+
+
+def _expect(answer: Any, types: tuple[type, ...] | None) -> None:
+    """Raise TypeError for an answer that nobody could make sense of."""
+    if types is None or isinstance(answer, types):
+        return
+    if inspect.iscoroutine(answer):
+        answer.close()
+    raise TypeError(f"answered a {type(answer).__name__}, not {' or '.join(cls.__name__ for cls in types)}")
 
 
 def _words(error: BaseException) -> str:

@@ -8,17 +8,19 @@ A hook takes its arguments by name and may leave out those it does not need.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from pluggy import HookspecMarker
 
 from circus_core.events import EVENTS, Event
+from circus_core.model import GiveUp, Launch, Refuse, Restart, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from circus_core.events import ProcessExited
-    from circus_core.model import GiveUp, Launch, ProcessRef, Refuse, Restart, RetryLater, WatcherOptions
+    from circus_core.model import ProcessRef, WatcherOptions
     from circus_core.plugin import Registry
 
 PROJECT = "circus"
@@ -60,7 +62,8 @@ class Lifecycle:
 
 
 class Interventions:
-    """Asked before something happens. An implementation that raises is passed over, as if it had not answered."""
+    """Asked before something happens. An implementation that raises, or whose answer is of another type than it
+    should be (a coroutine, where the answer is needed at once), is passed over, as if it had not answered."""
 
     @hookspec
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
@@ -102,6 +105,18 @@ class Interventions:
 
         Rolling reloads stop no old process before its successor is ready.
         """
+
+
+ANSWERS: dict[str, tuple[type, ...]] = {
+    "circus_adjust_launch": (Launch,),
+    "circus_veto_start": (Refuse,),
+    "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
+    "circus_veto_signal": (Refuse,),
+    "circus_before_stop": (Awaitable,),
+    "circus_decide_restart": (Restart, GiveUp),
+    "circus_await_ready": (Awaitable,),
+}
+"""What each intervention may answer, besides None. A hook that a plugin added may answer anything."""
 
 
 def _event_hook(name: str, cls: type[Event]) -> Callable[..., None]:
