@@ -17,8 +17,9 @@ from circus_core.config import accept, build, read
 from circus_core.config import plugins as configured_plugins
 from circus_core.errors import ConfigError, PluginError, RequestError
 from circus_core.model import Config, PluginOptions
-from circus_core.options import Section, declared, structure
+from circus_core.options import Section, declared
 from circus_core.plugin import CircusPlugin, Registry
+from circus_core.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,14 @@ from circus_core.environment import Environments
 from circus_core.errors import OptionError
 from circus_core.expand import environment_variables, expand
 from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
-from circus_core.options import Place, Problem, Section, Setting, structure
+from circus_core.nearest import nearest
+from circus_core.structure import Place, Problem, Setting, structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from circus_core.document import Document
+    from circus_core.options import Section
 
 Settings = dict[str, Setting]
 
@@ -174,13 +175,13 @@ class _Builder:
 
     def unknown(self, raw: RawSection, known: set[str]) -> None:
         folded = {kind.lower(): kind for kind in known}
-        near = difflib.get_close_matches(raw.kind.lower(), folded, n=1, cutoff=0.8)
+        near = nearest(raw.kind, known)
         first, *rest = re.split(r"[\W_]", raw.kind, maxsplit=1)
         if rest and first.lower() in folded:
             self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?")
         elif near:
             name = f":{raw.name}" if raw.name else ""
-            self.complain(raw, "is not a section", f"did you mean [{folded[near[0]]}{name}]?")
+            self.complain(raw, "is not a section", f"did you mean [{near}{name}]?")
         elif self.strict:
             self.complain(raw, "is not a section", "strict mode refuses unknown sections")
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import ForbiddenError, RequestError, UnknownCommandError
 from circus_core.kinds import BOOLEAN, COMMAND, INTEGER, NUMBER, SIGNAL, TEXT
+from circus_core.nearest import did_you_mean
 from circus_core.requests import Command, Handler, Reply, Request, Role
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def dispatch(
     """Check a request and run it; raises CircusError for what is refused."""
     found = supervisor.assembly.commands.get(name.lower())
     if found is None:
-        raise UnknownCommandError(f"unknown command: {name!r}", hint=_meant(name, supervisor.assembly.commands))
+        raise UnknownCommandError(f"unknown command: {name!r}", hint=did_you_mean(name, supervisor.assembly.commands))
     command, handler = found
     if role < command.role:
         raise ForbiddenError(
@@ -54,13 +55,6 @@ def dispatch(
             hint=f"your key has the role {role.name.lower()}; `circusctl keys new` makes keys with others",
         )
     return handler(supervisor, Request(command, _check(command, properties), progress))
-
-
-def _meant(name: str, known: Mapping[str, object]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"did you mean {near[0]}?" if near else ""
 
 
 def _check(command: Command, properties: Mapping[str, Any]) -> dict[str, Any]:

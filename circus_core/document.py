@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from circus_core.options import Place, Problem, Setting
+from circus_core.structure import Place, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ import re
 
 from circus_core.document import read_text
 from circus_core.errors import ConfigError
-from circus_core.options import Place, Problem
+from circus_core.structure import Place, Problem
 
 _NOTHING = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?:\n|\Z)")
 _HEAD = re.compile(r"[ \t]*+(?:export[ \t]++)?([^\n=]*+)=")

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from circus_core.expand import environment_variables, expand_environment_value
 from circus_core.kinds import ENVIRONMENT
-from circus_core.options import Problem
+from circus_core.structure import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ import re
 from attrs import define, evolve, field
 
 from circus_core.document import Document, RawSection, merge
-from circus_core.options import Place, Problem, Setting
+from circus_core.structure import Place, Problem, Setting
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"[#;]|rem(\s|$)", re.IGNORECASE)

@@ -29,7 +29,7 @@ from circus_core.options import Effect, Section, option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from circus_core.options import Setting
+    from circus_core.structure import Setting
 
 NOW, SCALE, RELOAD, RESTART = Effect.NOW, Effect.SCALE, Effect.RELOAD, Effect.RESTART
 

@@ -10,7 +10,6 @@ import heapq
 import itertools
 import logging
 import os
-import random
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,6 +48,11 @@ FLOOR = 0.05
 _numbers = itertools.count(1)
 
 
+def _chance() -> float:
+    """A random number from 0 to 1; the module `random` would cost every circusd half a megabyte."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
 @define
 class Around:
     """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's."""
@@ -58,7 +62,7 @@ class Around:
     boot: str = field(factory=lambda: os.urandom(6).hex())
     environ: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     variables: dict[str, object] = field(factory=dict)
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = _chance
     stopping: bool = False
 
 

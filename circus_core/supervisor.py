@@ -21,6 +21,7 @@ from circus_core.events import (
     WatcherAdded,
     WatcherRemoved,
 )
+from circus_core.nearest import did_you_mean
 from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
 from circus_core.remains import Remains
@@ -190,10 +191,7 @@ class Supervisor:
         """The watcher of this name, in any case; raises UnknownWatcherError."""
         found = self.watchers.get(name.lower())
         if found is None:
-            import difflib
-
-            near = difflib.get_close_matches(name.lower(), self.watchers, n=1)
-            raise UnknownWatcherError(name, hint=f"did you mean {near[0]}?" if near else "")
+            raise UnknownWatcherError(name, hint=did_you_mean(name, self.watchers))
         return found
 
     def in_order(self) -> list[Watcher]:

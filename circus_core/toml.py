@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field
 
 from circus_core.document import Document, RawSection, merge
-from circus_core.options import Place, Problem, Setting
+from circus_core.structure import Place, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

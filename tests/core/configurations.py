@@ -10,7 +10,8 @@ from circus_core.model import Config, sections
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from circus_core.options import Problem, Section
+    from circus_core.options import Section
+    from circus_core.structure import Problem
 
 ENVIRON = {"HOME": "/home/me", "PATH": "/bin", "SIG": "HUP", "N": "4"}
 

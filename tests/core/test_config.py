@@ -13,7 +13,8 @@ from circus_core.config import build, load, plugins, read
 from circus_core.errors import ConfigError
 from circus_core.kinds import BOOLEAN, INTEGER, TEXT
 from circus_core.model import Config, sections
-from circus_core.options import Option, Section, Setting, option
+from circus_core.options import Option, Section, option
+from circus_core.structure import Setting
 from tests.core.configurations import ENVIRON, found, made
 
 if TYPE_CHECKING:

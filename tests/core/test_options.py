@@ -12,21 +12,8 @@ from hypothesis import strategies as st
 from circus_core.errors import OptionError
 from circus_core.kinds import BOOLEAN, INTEGER, NUMBER, TEXT
 from circus_core.model import sections
-from circus_core.options import (
-    Change,
-    Effect,
-    Option,
-    Place,
-    Problem,
-    Section,
-    Setting,
-    declared,
-    describe,
-    diff,
-    json_schema,
-    option,
-    structure,
-)
+from circus_core.options import Change, Effect, Option, Section, declared, describe, diff, json_schema, option
+from circus_core.structure import Place, Problem, Setting, structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
