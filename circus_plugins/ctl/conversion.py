@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from circus_core.requests import Argument
 
 
+class ConversionError(ValueError):
+    """A text is not what its argument declares; the message says so."""
+
+
 def convert(argument: Argument, text: str) -> object:
-    """The value of `text` for an argument of its kind; raises ArgumentTypeError, which argparse knows."""
+    """The value of `text` for an argument of its kind; raises ConversionError."""
     if argument.choices and text not in argument.choices:
-        raise ArgumentTypeError(f"{text!r} is not one of {', '.join(argument.choices)}")
+        raise ConversionError(f"{text!r} is not one of {', '.join(argument.choices)}")
     match argument.kind:
         case "integer":
             return _integer(text)
@@ -29,21 +32,21 @@ def convert(argument: Argument, text: str) -> object:
 
 
 def convert_rest(argument: Argument, words: list[str]) -> object:
-    """The value of all remaining words: a list, texts by key, or one text; raises ArgumentTypeError."""
+    """The value of all remaining words: a list, texts by key, or one text; raises ConversionError."""
     if argument.kind == "list":
         return words
     if argument.kind != "object":
         return command_line(words)
     if len(words) % 2:
-        raise ArgumentTypeError(f"{words[-1]!r} has no value")
+        raise ConversionError(f"{words[-1]!r} has no value")
     return {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}
 
 
 def pair(text: str) -> tuple[str, str]:
-    """Key and value of `KEY=VALUE`; raises ArgumentTypeError."""
+    """Key and value of `KEY=VALUE`; raises ConversionError."""
     key, equals, value = text.partition("=")
     if not equals:
-        raise ArgumentTypeError(f"{text!r} has no '='; expected KEY=VALUE")
+        raise ConversionError(f"{text!r} has no '='; expected KEY=VALUE")
     return key.lower(), value
 
 
@@ -64,7 +67,7 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a whole number") from None
+        raise ConversionError(f"{text!r} is not a whole number") from None
 
 
 def _number(text: str) -> float:
@@ -73,7 +76,7 @@ def _number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ArgumentTypeError(f"{text!r} is not a number")
+        raise ConversionError(f"{text!r} is not a number")
     return value
 
 

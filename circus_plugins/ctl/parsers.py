@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from circus_core.requests import Argument, Command
-from circus_plugins.ctl.conversion import convert, pair
+from circus_plugins.ctl.conversion import ConversionError, convert, pair
+from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, unhidden_globals, usage
 from circus_plugins.ctl.mistakes import UsageError
 
-GLOBALS = (
-    Argument("endpoint", "text", "Where circusd listens, such as ipc:///run/circus/control.sock or "
-             "tcp://127.0.0.1:5555. Else CIRCUSCTL_ENDPOINT counts, else the runtime directory."),
-    Argument("timeout", "number", "Seconds to wait for an answer. Unless this is given, a command with --waiting "
-             "goes on for as long as circusd shows that it is alive.", default=5.0),
-    Argument("json", "boolean", "Print the reply as one line of JSON."),
-    Argument("prettify", "boolean", "With --json: indent it."),
-    Argument("key", "text", "The client's key file, where circusd asks for one. Else CIRCUSCTL_KEY counts."),
-    Argument("ssh", "text", "Reach circusd through ssh: [USER@]HOST[:PORT]."),
-    Argument("ssh_keyfile", "text", "The private key for --ssh."),
-    Argument("version", "boolean", "Print circusctl's version."),
-    Argument("help", "boolean", "Show this help, or that of a command."),
-)  # fmt: skip
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from circus_core.requests import Argument, Command
 
 PLAIN: dict[str, Any] = {"argument_default": argparse.SUPPRESS, "add_help": False, "allow_abbrev": False}
 """Settings of every parser: no values of its own, no guessing."""
@@ -73,40 +63,6 @@ def fill(parser: Parser, command: Command, *, words_needed: bool = True) -> list
     return made
 
 
-def unhidden_globals(command: Command) -> tuple[Argument, ...]:
-    """The global options that no option of the command hides."""
-    own = {argument.flag for argument in command.arguments}
-    return tuple(argument for argument in GLOBALS if argument.flag not in own)
-
-
-def usage(command: Command) -> str:
-    """The command's syntax in one line."""
-    words = ["circusctl", command.name, "[options]"]
-    for argument in positionals(command):
-        word = f"{metavar(argument)}..." if argument.rest else metavar(argument)
-        words.append(word if argument.required else f"[{word}]")
-    return " ".join(words)
-
-
-def positionals(command: Command) -> list[Argument]:
-    """The arguments that are given without a flag, in order."""
-    return [argument for argument in command.arguments if argument.positional]
-
-
-def metavar(argument: Argument) -> str:
-    """How an argument's value is called in help and messages."""
-    if argument.kind == "object":
-        return "KEY VALUE" if argument.positional else "KEY=VALUE"
-    return argument.name.upper()
-
-
-def flags(argument: Argument) -> list[str]:
-    """Every way to write an option, the first being the usual one."""
-    if argument.flag == "--help":
-        return ["--help", "-h"]
-    return list(dict.fromkeys([argument.flag, argument.flag.replace("_", "-")]))
-
-
 def _text(prog: str, usage: str, description: str = "", epilog: str = "") -> dict[str, Any]:
     return {
         "prog": prog,
@@ -125,12 +81,24 @@ def _add_option(group: argparse._ArgumentGroup, argument: Argument) -> argparse.
         return group.add_argument(*names, dest=argument.name, action="store_const", const=const, help=shown)
     if argument.kind == "object":
         return group.add_argument(
-            *names, dest=argument.name, action="append", type=pair, metavar=metavar(argument), help=shown
+            *names, dest=argument.name, action="append", type=_told(pair), metavar=metavar(argument), help=shown
         )
     value = f"{{{','.join(argument.choices)}}}" if argument.choices else metavar(argument)
     return group.add_argument(
-        *names, dest=argument.name, type=lambda text: convert(argument, text), metavar=value, help=shown
+        *names, dest=argument.name, type=_told(lambda text: convert(argument, text)), metavar=value, help=shown
     )
+
+
+def _told(read: Callable[[str], object]) -> Callable[[str], object]:
+    """As `read`; argparse passes the text of one sort of error on."""
+
+    def told(text: str) -> object:
+        try:
+            return read(text)
+        except ConversionError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return told
 
 
 def _help(argument: Argument) -> str:

@@ -10,7 +10,6 @@ from circus_core.errors import CircusError, EndpointError
 from circus_plugins.ctl import report
 from circus_plugins.ctl.catalogue import OWN, find, from_schema
 from circus_plugins.ctl.mistakes import UsageError
-from circus_plugins.ctl.parsers import command_parser, global_parser
 from circus_plugins.ctl.session import NoAnswerError, Session, advice
 from circus_plugins.ctl.settings import Settings
 from circus_plugins.ctl.syntax import read, split
@@ -61,6 +60,8 @@ class Program:
         properties, later = read(command, rest[1:])
         given |= later
         if given.get("help"):
+            from circus_plugins.ctl.parsers import command_parser
+
             print(command_parser(command).format_help(), end="")
             return report.DONE
         settings = Settings(given)
@@ -91,6 +92,8 @@ class Program:
         return [] if report.is_error(answer) else [from_schema(entry) for entry in answer["commands"]]
 
     def _learn(self, words: list[str], given: dict[str, Any]) -> list[Command]:
+        from circus_plugins.ctl.parsers import global_parser
+
         later, _ = global_parser().parse_known_args(words)
         return self.commands_of(Settings({**given, **vars(later)}))
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from circus_plugins.ctl.conversion import convert, convert_rest
+from circus_plugins.ctl.conversion import ConversionError, convert, convert_rest
+from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, positionals, unhidden_globals, usage
 from circus_plugins.ctl.mistakes import UsageError, nearest
-from circus_plugins.ctl.parsers import (
-    GLOBALS,
-    command_parser,
-    flags,
-    global_parser,
-    metavar,
-    positionals,
-    unhidden_globals,
-    usage,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from circus_core.requests import Argument, Command
-    from circus_plugins.ctl.parsers import Parser
 
 _NUMBER = re.compile(r"-(\d+(\.\d*)?|\.\d+)$")
 
@@ -33,7 +22,7 @@ def split(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     at = 0
     while at < len(words) and _like_option(words[at]):
         at += 2 if _takes_value(words[at], GLOBALS) else 1
-    return _parse(global_parser(), words[:at], GLOBALS), words[at:]
+    return _parse(None, words[:at], GLOBALS), words[at:]
 
 
 def read(command: Command, words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -43,7 +32,7 @@ def read(command: Command, words: list[str]) -> tuple[dict[str, Any], dict[str, 
     """
     arguments = command.arguments + unhidden_globals(command)
     options, found = _sort(command, words)
-    given = _parse(command_parser(command), options, arguments)
+    given = _parse(command, options, arguments)
     own = {argument.name: argument for argument in command.arguments}
     properties = {name: value for name, value in given.items() if name in own}
     settings = {name: value for name, value in given.items() if name not in own}
@@ -55,7 +44,12 @@ def read(command: Command, words: list[str]) -> tuple[dict[str, Any], dict[str, 
     return properties, settings
 
 
-def _parse(parser: Parser, words: list[str], arguments: tuple[Argument, ...]) -> dict[str, Any]:
+def _parse(command: Command | None, words: list[str], arguments: tuple[Argument, ...]) -> dict[str, Any]:
+    if not words:
+        return {}
+    from circus_plugins.ctl.parsers import command_parser, global_parser
+
+    parser = global_parser() if command is None else command_parser(command)
     given, unknown = parser.parse_known_args(words)
     if unknown:
         flag = unknown[0].partition("=")[0]
@@ -120,7 +114,7 @@ def _assign(command: Command, words: list[str]) -> dict[str, Any]:
                 values[argument.name], left = convert_rest(argument, left), []
             else:
                 values[argument.name] = convert(argument, left.pop(0))
-        except ArgumentTypeError as error:
+        except ConversionError as error:
             raise UsageError(f"{command.name}: {metavar(argument)}: {error}", usage=syntax) from None
     if left:
         takes = " ".join(metavar(argument) for argument in declared) or "no words"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import socket
 import stat
 from typing import NamedTuple
 
@@ -92,6 +91,8 @@ def _parse_path(endpoint: str, option: str) -> Address:
 
 def _loopback(host: str) -> bool:
     """Whether `host` is a number of this machine's loopback; names of interfaces never count."""
+    import socket  # only where it is needed: circusctl starts faster
+
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             packed = socket.inet_pton(family, host)
@@ -126,6 +127,8 @@ def make_private(folder: str) -> None:
 
 def silence(endpoint: str) -> str:
     """In words, why nobody answers at an endpoint, as far as this machine can tell; empty if somebody listens."""
+    import socket
+
     if endpoint.startswith("ipc://") and not endpoint.startswith("ipc://@"):
         family, target = socket.AF_UNIX, endpoint.removeprefix("ipc://")
         missing = f"there is no socket {target}"

@@ -1,0 +1,58 @@
+"""How a command line is written: global options, flags, words and usage, all from declarations; it parses nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from circus_core.requests import Argument
+
+if TYPE_CHECKING:
+    from circus_core.requests import Command
+
+GLOBALS = (
+    Argument("endpoint", "text", "Where circusd listens, such as ipc:///run/circus/control.sock or "
+             "tcp://127.0.0.1:5555. Else CIRCUSCTL_ENDPOINT counts, else the runtime directory."),
+    Argument("timeout", "number", "Seconds to wait for an answer. Unless this is given, a command with --waiting "
+             "goes on for as long as circusd shows that it is alive.", default=5.0),
+    Argument("json", "boolean", "Print the reply as one line of JSON."),
+    Argument("prettify", "boolean", "With --json: indent it."),
+    Argument("key", "text", "The client's key file, where circusd asks for one. Else CIRCUSCTL_KEY counts."),
+    Argument("ssh", "text", "Reach circusd through ssh: [USER@]HOST[:PORT]."),
+    Argument("ssh_keyfile", "text", "The private key for --ssh."),
+    Argument("version", "boolean", "Print circusctl's version."),
+    Argument("help", "boolean", "Show this help, or that of a command."),
+)  # fmt: skip
+
+
+def unhidden_globals(command: Command) -> tuple[Argument, ...]:
+    """The global options that no option of the command hides."""
+    own = {argument.flag for argument in command.arguments}
+    return tuple(argument for argument in GLOBALS if argument.flag not in own)
+
+
+def usage(command: Command) -> str:
+    """The command's syntax in one line."""
+    words = ["circusctl", command.name, "[options]"]
+    for argument in positionals(command):
+        word = f"{metavar(argument)}..." if argument.rest else metavar(argument)
+        words.append(word if argument.required else f"[{word}]")
+    return " ".join(words)
+
+
+def positionals(command: Command) -> list[Argument]:
+    """The arguments that are given without a flag, in order."""
+    return [argument for argument in command.arguments if argument.positional]
+
+
+def metavar(argument: Argument) -> str:
+    """How an argument's value is called in help and messages."""
+    if argument.kind == "object":
+        return "KEY VALUE" if argument.positional else "KEY=VALUE"
+    return argument.name.upper()
+
+
+def flags(argument: Argument) -> list[str]:
+    """Every way to write an option, the first being the usual one."""
+    if argument.flag == "--help":
+        return ["--help", "-h"]
+    return list(dict.fromkeys([argument.flag, argument.flag.replace("_", "-")]))
