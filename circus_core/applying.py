@@ -54,7 +54,8 @@ async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: l
         case "remove" if watcher is not None:
             waiting.append(supervisor.remove(watcher))
         case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
-            waiting.append(watcher.update(overlay(watcher.options, new.watchers[key], action), action.changes))
+            wanted = new.watchers[key]
+            waiting.append(watcher.update(lambda options: (overlay(options, wanted, action), action.changes)))
         case "plugin-unload" | "plugin-reload" | "plugin-load":
             await _apply_plugin(supervisor, action)
 

@@ -178,8 +178,10 @@ def _chosen(watcher: Watcher, pid: int | None) -> list[Process]:
 def _set(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     watcher = supervisor.watcher(request.name or "")
     section = supervisor.assembly.sections["watcher"]
-    options, changes = changing.changed(section, watcher.options, request["options"])
-    return _answer(request, watcher.update(options, changes), _nothing)
+    asked = request["options"]
+    # What is wrong is said at once; what it comes to depends on the changes that are still waiting for their turn.
+    changing.changed(section, watcher.options, asked)
+    return _answer(request, watcher.update(lambda options: changing.changed(section, options, asked)), _nothing)
 
 
 @handles("add")

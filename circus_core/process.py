@@ -109,12 +109,12 @@ class Process:
         return time.monotonic() - self.started
 
     def gone(self) -> asyncio.Future[None]:
-        """Done when neither the process nor a descendant is left."""
+        """Done when neither the process nor a descendant is left. Each caller has a future of its own to cancel."""
         if self._gone is None:
             self._gone = asyncio.get_running_loop().create_future()
             if self.state is ProcessState.GONE:
                 self._gone.set_result(None)
-        return self._gone
+        return asyncio.shield(self._gone)
 
     def signal(self, signum: int) -> bool:
         """Send a signal to the process alone; False if a plugin held it back or the process has ended."""

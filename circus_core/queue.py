@@ -18,12 +18,17 @@ log = logging.getLogger("circus.watcher")
 
 @define(eq=False)
 class Operation:
-    """Something asked of a watcher. `overtaken`: a later stop may end it early or drop it."""
+    """Something asked of a watcher. `overtaken`: a later stop may end it early or drop it.
+
+    `first` is done when its turn comes, or when it is overtaken before; what it answers is then the whole answer.
+    """
 
     name: str
     run: Callable[[], Coroutine[Any, Any, Any]]
     done: asyncio.Future[Any]
     overtaken: bool
+    first: Callable[[], Any] | None = None
+    answer: Any = None
 
 
 class Queue:
@@ -38,54 +43,80 @@ class Queue:
         self.current: Operation | None = None
 
     def submit(
-        self, name: str, run: Callable[[], Coroutine[Any, Any, Any]], *, overtaken: bool = True, overtakes: bool = False
+        self,
+        name: str,
+        run: Callable[[], Coroutine[Any, Any, Any]],
+        *,
+        first: Callable[[], Any] | None = None,
+        overtaken: bool = True,
+        overtakes: bool = False,
     ) -> asyncio.Future[Any]:
         """Put an operation at the end; with `overtakes`, end and drop those that may be overtaken first.
 
-        The answer is what `run` returns, or a SupersededError. Nobody needs to await it: a failure is logged.
+        The answer is what `run` returns, or if it was overtaken, what `first` returned; without `first` it is a
+        SupersededError. Nobody needs to await it: a failure is logged.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         done.add_done_callback(self._report)
         if overtakes:
             self._overtake(name)
-        self._waiting.append(Operation(name, run, done, overtaken))
-        if self._task is None:
+        self._waiting.append(Operation(name, run, done, overtaken, first))
+        if self.current is None:
             self._next()
         return done
 
     def _overtake(self, name: str) -> None:
-        kept: list[Operation] = []
-        for operation in self._waiting:
-            if operation.overtaken:
-                self._fail(operation, name)
-            else:
-                kept.append(operation)
-        self._waiting = kept
         if self.current is not None and self.current.overtaken and self._task is not None:
-            self._fail(self.current, name)
+            self._give_way(self.current, name)
             self._task.cancel()
+        waiting, self._waiting = self._waiting, []
+        for operation in waiting:
+            if not operation.overtaken:
+                self._waiting.append(operation)
+            elif self._begin(operation):
+                self._give_way(operation, name)
 
-    def _fail(self, operation: Operation, by: str) -> None:
-        if not operation.done.done():
+    def _give_way(self, operation: Operation, by: str) -> None:
+        if operation.done.done():
+            return
+        if operation.first is not None:
+            operation.done.set_result(operation.answer)
+        else:
             operation.done.set_exception(SupersededError(f"{operation.name} of {self._watcher} gave way to a {by}"))
+
+    def _begin(self, operation: Operation) -> bool:
+        """Do what comes first; False if it failed, and the operation with it."""
+        if operation.first is not None:
+            try:
+                operation.answer = operation.first()
+            except Exception as error:
+                self._fail(operation, error)
+                return False
+        return True
+
+    def _fail(self, operation: Operation, error: Exception) -> None:
+        if not isinstance(error, CircusError):
+            log.error("%s: %s failed unexpectedly", self._watcher, operation.name, exc_info=error)
+        if not operation.done.done():
+            operation.done.set_exception(error)
 
     def _next(self) -> None:
         self._task = None
-        self.current = self._waiting.pop(0) if self._waiting else None
-        if self.current is not None:
-            self._task = asyncio.get_running_loop().create_task(self._run(self.current))
-            self._task.add_done_callback(lambda _task: self._next())
+        while self._waiting:
+            self.current = self._waiting.pop(0)
+            if self._begin(self.current):
+                self._task = asyncio.get_running_loop().create_task(self._run(self.current))
+                self._task.add_done_callback(lambda _task: self._next())
+                return
+        self.current = None
 
     async def _run(self, operation: Operation) -> None:
         try:
             result = await operation.run()
         except asyncio.CancelledError:
-            self._fail(operation, "shutdown")
+            self._give_way(operation, "shutdown")
         except Exception as error:
-            if not isinstance(error, CircusError):
-                log.exception("%s: %s failed unexpectedly", self._watcher, operation.name)
-            if not operation.done.done():
-                operation.done.set_exception(error)
+            self._fail(operation, error)
         else:
             if not operation.done.done():
                 operation.done.set_result(result)

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from circus_core import rolling, tree
+from circus_core import rolling, stopping
 from circus_core.errors import CircusError, ConflictError, SpawnError, VetoedError
 from circus_core.events import ActionVetoed, Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
 from circus_core.model import WatcherState
 from circus_core.options import Effect
-from circus_core.process import MARK
 from circus_core.queue import Queue
-from circus_core.remains import Remains
 from circus_core.slots import Around, Slots
 
 if TYPE_CHECKING:
@@ -103,11 +101,14 @@ class Watcher:
 
     def scale(self, number: Callable[[], int], say: Callable[[str], None] | None = None) -> asyncio.Future[int]:
         """Keep another number of processes; `number` is called when the operation's turn comes."""
-        return self.queue.submit("scale", lambda: self._scale(number(), say), overtaken=False)
+        return self.queue.submit("scale", lambda: self._fit(say), first=lambda: self._renumber(number()))
 
-    def update(self, options: WatcherOptions, changes: Sequence[Change]) -> asyncio.Future[None]:
-        """Put changed options in force, by whatever the changes need."""
-        return self.queue.submit("set", lambda: self._update(options, changes), overtaken=False)
+    def update(
+        self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]
+    ) -> asyncio.Future[None]:
+        """Put changed options in force, by whatever the changes need; `change` is called when its turn comes."""
+        effects: set[Effect] = set()
+        return self.queue.submit("set", lambda: self._follow(effects), first=lambda: effects.update(self._set(change)))
 
     def replace(self, options: WatcherOptions) -> None:
         """Take other options while stopped."""
@@ -182,7 +183,7 @@ class Watcher:
         self._take("stop")
         self.slots.supervising = False
         self.slots.close_empty(given_up=False)
-        await self._before_stop()
+        await stopping.ask_before_stop(self._around.bus, self.options)
         everyone = self.slots.everyone()
         ends = [self.slots.end(process) for process in everyone]
         ends += [process.gone() for process in self.slots.leaving if not process.alive]
@@ -191,39 +192,8 @@ class Watcher:
                 say(f"{self.name}: {number} of {len(ends)} stopped")
             await end
         self.slots.close_empty(given_up=False)
-        await self._end_strays()
+        await stopping.end_strays(self._around.reaper, self.slots.family, self.options)
         self._take("empty")
-
-    async def _before_stop(self) -> None:
-        answers = [answer for _plugin, answer in self._around.bus.ask("circus_before_stop", watcher=self.options)]
-        if not answers:
-            return
-        done, late = await asyncio.wait(
-            [asyncio.ensure_future(answer) for answer in answers], timeout=self.options.graceful_timeout
-        )
-        for task in late:
-            task.cancel()
-            log.error("%s: a plugin's circus_before_stop took longer than graceful_timeout", self.name)
-        for task in done:
-            if task.exception() is not None:
-                log.error("%s: a plugin's circus_before_stop failed", self.name, exc_info=task.exception())
-
-    async def _end_strays(self) -> None:
-        """End descendants of processes that died earlier: those that called setsid and outlived their parents."""
-        if not self._strays():
-            return
-        options = self.options
-        deadline = asyncio.get_running_loop().time() + options.graceful_timeout
-        await Remains(self._strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
-
-    def _strays(self) -> dict[int, int]:
-        mine = f"{MARK}={self.slots.family}/".encode()
-        found = []
-        for pid in self._around.reaper.strangers():
-            for entry in tree.environment(pid).split(b"\0"):
-                if entry.startswith(mine) and entry.removeprefix(mine).isdigit():
-                    found += [pid, *tree.descendants(pid)]
-        return tree.identify(found)
 
     async def _restart(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
         stopped = sorted(process.pid for process in self.slots.processes())
@@ -247,16 +217,21 @@ class Watcher:
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
         return {"stopped": pids, "started": sorted(started), "kept": []}
 
-    async def _scale(self, number: int, say: Callable[[str], None] | None) -> int:
+    def _renumber(self, number: int) -> int:
         if self.options.singleton and number > 1:
             raise CircusError("Singleton watcher has a single process")
         self._adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
+        return self.options.numprocesses
+
+    async def _fit(self, say: Callable[[str], None] | None) -> int:
+        """Have as many processes as there are to be."""
         if self.running:
             surplus = len(self.slots.by_wid) - self.options.numprocesses
             # Slots without a process go first, then the oldest processes (PROTOCOL.md 6.3).
             oldest = sorted(self.slots.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
             ends = [self.slots.retire(slot) for slot in oldest[: max(surplus, 0)]]
             await self._fill(say)
+            self._settle(operating=True)
             await asyncio.gather(*(end for end in ends if end is not None))
         return self.options.numprocesses
 
@@ -265,14 +240,17 @@ class Watcher:
         self.slots.release()
         self.state = STOPPED
 
-    async def _update(self, options: WatcherOptions, changes: Sequence[Change]) -> None:
-        number = options.numprocesses
-        self._adopt(attrs.evolve(options, numprocesses=self.options.numprocesses))
-        for change in changes:
-            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=change.key))
-        effects = {change.effect for change in changes}
+    def _set(self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]) -> set[Effect]:
+        options, changes = change(self.options)
+        self._adopt(options)
+        for each in changes:
+            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=each.key))
+        return {each.effect for each in changes}
+
+    async def _follow(self, effects: set[Effect]) -> None:
+        """Do what changed options need to be in force."""
         if Effect.SCALE in effects:
-            await self._scale(number, None)
+            await self._fit(None)
         if Effect.RELOAD in effects and self.running:
             await self._reload(sequential=False, say=None)
 

@@ -1,0 +1,52 @@
+"""What a watcher's stop takes besides ending its processes: plugins are asked first, and strays end last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from circus_core import tree
+from circus_core.process import MARK
+from circus_core.remains import Remains
+
+if TYPE_CHECKING:
+    from circus_core.bus import Bus
+    from circus_core.model import WatcherOptions
+    from circus_core.reaper import Reaper
+
+log = logging.getLogger("circus.watcher")
+
+
+async def ask_before_stop(bus: Bus, options: WatcherOptions) -> None:
+    """Wait for whatever plugins do before the processes are asked to stop, for `graceful_timeout` at most."""
+    answers = {
+        asyncio.ensure_future(answer): plugin for plugin, answer in bus.ask("circus_before_stop", watcher=options)
+    }
+    if not answers:
+        return
+    done, late = await asyncio.wait(answers, timeout=options.graceful_timeout)
+    for task in late:
+        task.cancel()
+        log.error("%s: circus_before_stop of plugin %s took longer than graceful_timeout", options.name, answers[task])
+    for task in done:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("%s: circus_before_stop of plugin %s failed", options.name, answers[task], exc_info=error)
+
+
+async def end_strays(reaper: Reaper, family: str, options: WatcherOptions) -> None:
+    """End descendants of processes that died earlier: those that called setsid and outlived their parents."""
+    mine = f"{MARK}={family}/".encode()
+
+    def strays() -> dict[int, int]:
+        found = []
+        for pid in reaper.strangers():
+            for entry in tree.environment(pid).split(b"\0"):
+                if entry.startswith(mine) and entry.removeprefix(mine).isdigit():
+                    found += [pid, *tree.descendants(pid)]
+        return tree.identify(found)
+
+    if strays():
+        deadline = asyncio.get_running_loop().time() + options.graceful_timeout
+        await Remains(strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
