@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Report = Callable[[int, str], None]
 
+PASSED_ON = (signal.SIGINT, signal.SIGTERM)
+"""What ends the first process while it waits makes the daemon stop."""
+
 
 def detach(*, keep: Iterable[int] = ()) -> Report:
     """Go on as a daemon, and return the function that tells the waiting first process how the start went.
@@ -33,11 +36,13 @@ def detach(*, keep: Iterable[int] = ()) -> Report:
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     try:
         child = os.fork()
     except OSError as error:
         os.close(reader)
         os.close(writer)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         raise SystemCallError(f"cannot fork: {error.strerror}", hint="see ulimit -u and the free memory") from None
     if child:
         os.close(writer)
@@ -48,6 +53,7 @@ def detach(*, keep: Iterable[int] = ()) -> Report:
         # The leader of a session could get a terminal by opening one; its child cannot.
         if os.fork():
             os._exit(0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         report.name_daemon(os.getpid())
         _close_all_but({writer, *keep})
     except OSError as error:
@@ -90,20 +96,30 @@ class _Report:
 
 
 def _wait(reader: int, child: int) -> NoReturn:
-    """The rest of the first process' life: wait for the report, pass it on, exit."""
-    received, interrupted = b"", False
-    while True:
-        try:
-            piece = os.read(reader, 65536)
-            received += piece
-            if not piece:
-                break
-        except KeyboardInterrupt:
-            interrupted = True
-            pid = int(received.partition(b"\n")[0] or 0)
-            if pid:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
+    """The rest of the first process' life: wait for the report, pass it on, exit. An interrupt is passed on too."""
+    received, interrupted, pending = b"", 0, False
+
+    def pass_on() -> None:
+        nonlocal pending
+        pid = int(received.partition(b"\n")[0] or 0)
+        if pending and pid:
+            pending = False
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def interrupt(signum: int, _frame: object) -> None:
+        nonlocal interrupted, pending
+        interrupted, pending = signum, True
+        pass_on()
+
+    for signum in PASSED_ON:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    while piece := os.read(reader, 65536):
+        received += piece
+        # The interrupt may have come before the daemon's pid.
+        pass_on()
     with suppress(ChildProcessError):
         os.waitpid(child, 0)
     _pid, _, rest = received.partition(b"\n")
@@ -113,7 +129,7 @@ def _wait(reader: int, child: int) -> NoReturn:
     if text.strip():
         with suppress(OSError):
             os.write(2, text.rstrip(b"\n") + b"\n")
-    os._exit(128 + signal.SIGINT if interrupted else int(code))
+    os._exit(128 + interrupted if interrupted else int(code))
 
 
 def _close_all_but(kept: set[int]) -> None:

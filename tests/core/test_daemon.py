@@ -148,7 +148,8 @@ report(0, str(child.pid))
     os.kill(int(done.stderr), signal.SIGKILL)
 
 
-def test_an_interrupted_start_is_called_off() -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_is_called_off(signum: signal.Signals) -> None:
     code = """
 keep = int(sys.argv[1])
 report = detach(keep=[keep])
@@ -164,8 +165,8 @@ signal.pause()
     with open(reader, "rb") as pipe, first_process(code, str(writer), pass_fds=[writer]) as first:
         os.close(writer)
         assert pipe.read(5) == b"ready"
-        first.send_signal(signal.SIGINT)
-        assert first.wait() == 128 + signal.SIGINT
+        first.send_signal(signum)
+        assert first.wait() == 128 + signum
         assert first.stderr is not None
         assert first.stderr.read() == "told SIGTERM\n"
 
