@@ -28,7 +28,8 @@ class Role(enum.IntEnum):
 class Argument:
     """One argument of a command. `kind` is text, integer, number, boolean, signal, words, object, list or any.
 
-    `positional` arguments are given without a flag in the shell; `rest` takes all remaining words.
+    `positional` arguments are given without a flag in the shell; `rest` takes all remaining words. The flag of a
+    boolean stands for the opposite of its default.
     """
 
     __slots__ = ("choices", "default", "flag", "help", "kind", "name", "positional", "required", "rest")
@@ -196,7 +197,8 @@ COMMANDS: dict[str, Command] = {
         Command("quit", Role.ADMIN, "Stop every watcher and end circusd.", waits=True),
         Command(
             "reload", Role.OPERATE, "Replace the processes of one or all watchers without a gap.", NAME,
-            Argument("graceful", "boolean", "Start new processes first, then stop the old ones.", default=True),
+            Argument("graceful", "boolean", "Start new processes first, then stop the old ones; not with --terminate.",
+                     default=True, flag="--terminate"),
             Argument("sequential", "boolean", "One process after another.", default=False),
             help="With send_hup a process gets SIGHUP instead. Without a name, stopped watchers stay stopped.",
             replies=_RESTARTED, waits=True, example="circusctl reload web --sequential --waiting",
