@@ -197,7 +197,7 @@ COMMANDS: dict[str, Command] = {
         Command("quit", Role.ADMIN, "Stop every watcher and end circusd.", waits=True),
         Command(
             "reload", Role.OPERATE, "Replace the processes of one or all watchers without a gap.", NAME,
-            Argument("graceful", "boolean", "Start new processes first, then stop the old ones; not with --terminate.",
+            Argument("graceful", "boolean", "Start new processes first, then stop the old ones.",
                      default=True, flag="--terminate"),
             Argument("sequential", "boolean", "One process after another.", default=False),
             help="With send_hup a process gets SIGHUP instead. Without a name, stopped watchers stay stopped.",
