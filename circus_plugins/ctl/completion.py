@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import argcomplete
 from argcomplete.completers import FilesCompleter, SuppressCompleter
 from argcomplete.finders import CompletionFinder
+from argcomplete.lexers import split_line
 from argcomplete.shell_integration import shellcode
 
 from circus_core.errors import CircusError
@@ -156,10 +157,12 @@ class Finder:
 
     def next_words(self, line: str) -> list[tuple[str, str]]:
         """Words that may stand in place of the last, unfinished one, with what they mean."""
+        quote = split_line(line)[0]
         found: list[tuple[str, str]] = []
         while (whole := self._finder.rl_complete(line, len(found))) is not None:
             word = self.typed(line) + whole[len(line) :]
-            found.append((word, self._finder.get_display_completions().get(word.strip(), "")))
+            meaning = self._finder.get_display_completions().get(word.strip(), "")
+            found.append((f"{word}{quote} " if quote else word, meaning))
         return found
 
     @staticmethod

@@ -120,6 +120,10 @@ def _plugins(reply: Reply) -> list[str]:
     return [f"{entry['name']}: {entry.get('use', '')}" for entry in reply["plugins"]]
 
 
+def _ipython(reply: Reply) -> list[str]:
+    return [str(reply.get("msg") or "")]
+
+
 _DONE = frozenset({"start", "stop", "restart", "reload", "add", "rm", "set", "signal", "kill", "quit"})
 _COMMANDS: dict[str, Callable[[Reply], list[str]]] = {
     "status": _status,
@@ -137,6 +141,7 @@ _COMMANDS: dict[str, Callable[[Reply], list[str]]] = {
     "reloadconfig": _plan,
     "commands": _commands,
     "plugins": _plugins,
+    "ipython": _ipython,
 }
 KNOWN = _DONE | _COMMANDS.keys()
 """The commands whose replies have a form of Circus' own."""

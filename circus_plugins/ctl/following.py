@@ -13,6 +13,7 @@ from circus_plugins.client import wire
 from circus_plugins.client.blocking import prepare, tunnel
 from circus_plugins.ctl import report
 from circus_plugins.ctl.mistakes import UsageError
+from circus_plugins.ctl.phrases import signal_name, size
 from circus_plugins.ctl.session import NoAnswerError, Session
 from circus_plugins.ctl.tables import Terminal, visible
 
@@ -143,7 +144,7 @@ class _Writer:
 
     def _line(self, event: Event, what: str) -> None:
         at = time.localtime(event.get("at") or event.get("time") or time.time())
-        facts = " ".join(f"{key}={_fact(item)}" for key, item in event.items() if key not in _NOT_SHOWN)
+        facts = " ".join(_fact(key, item) for key, item in event.items() if key not in _NOT_SHOWN)
         if self._terminal is None:
             print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z', at)} {what} {facts}".rstrip(), flush=True)
             return
@@ -156,10 +157,17 @@ class _Writer:
         )
 
 
-def _fact(item: object) -> str:
-    if isinstance(item, float):
-        return f"{item:.3g}" if item < 100 else f"{item:.0f}"
-    return json.dumps(item) if not isinstance(item, str) or " " in item else item
+def _fact(key: str, item: object) -> str:
+    match key, item:
+        case ("signum", int()):
+            item = signal_name(item)
+        case ("exit_code", int()) if item < 0:
+            item = f"{item}({signal_name(-item)})"
+        case ("peak_memory", int()):
+            item = size(item)
+        case (_, float()):
+            item = f"{item:.3g}s" if item < 100 else f"{item:.0f}s"
+    return f"{key}={item}" if isinstance(item, str) and " " not in item else f"{key}={json.dumps(item)}"
 
 
 def _mood(event: Event) -> str:

@@ -102,8 +102,12 @@ def _told(read: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def _help(argument: Argument) -> str:
-    plain = argument.default is None or isinstance(argument.default, bool)
-    return (argument.help + ("" if plain else f" (default: {argument.default})")).replace("%", "%%")
+    text = argument.help
+    if argument.kind == "boolean":
+        text = f"Turns `{argument.name}` off: {text}" if argument.default is True else text
+    elif argument.default is not None:
+        text += f" (default: {argument.default})"
+    return text.replace("%", "%%")
 
 
 def _epilog(command: Command) -> str:

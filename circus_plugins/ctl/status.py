@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from circus_plugins.ctl.tables import Cell, duration, visible
+from circus_plugins.ctl.phrases import duration, ending
+from circus_plugins.ctl.tables import Cell, visible
 
 if TYPE_CHECKING:
     from circus_plugins.ctl.tables import Terminal
@@ -51,7 +51,8 @@ def _trouble(entry: Details) -> str:
         return f"gave up: {gone['reason']}"
     parts = [str(entry["last_error"])] if entry.get("last_error") else []
     for slot in (entry.get("waiting") or [])[:1]:
-        parts = parts or [_how(entry["last_exit"])] if entry.get("last_exit") else parts
+        if not parts and entry.get("last_exit"):
+            parts = [ending(entry["last_exit"].get("exit_code"))]
         parts.insert(0, f"next try in {duration(slot['in'])}")
     return ": ".join(parts)
 
@@ -105,17 +106,4 @@ def _exit(last: dict[str, Any] | None) -> str:
     if not last:
         return ""
     since = f", {duration(time.time() - last['at'])} ago" if last.get("at") else ""
-    return f"pid {last.get('pid')} (wid {last.get('wid')}): {_how(last)}{since}"
-
-
-def _how(last: dict[str, Any]) -> str:
-    code = last.get("exit_code")
-    return f"exit code {code}" if code is None or code >= 0 else f"ended by {signal_name(-code)}"
-
-
-def signal_name(number: int) -> str:
-    """`SIGTERM` for 15; the number where it has no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return f"pid {last.get('pid')} (wid {last.get('wid')}): {ending(last.get('exit_code'))}{since}"

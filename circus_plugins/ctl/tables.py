@@ -86,16 +86,3 @@ def shorten(text: str, width: int) -> str:
     while text and columns(text) > width - 1:
         text = text[:-1]
     return text + "…"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them: `41s`, `3m 05s`, `2h 11m`, `4d 3h`; a dash for None."""
-    if seconds is None:
-        return "-"
-    whole = max(0, int(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if not minutes:
-        return f"{whole}s"
-    if not hours:
-        return f"{minutes}m {whole % 60:02d}s"
-    return f"{hours}h {minutes % 60:02d}m" if not days else f"{days}d {hours % 24}h"

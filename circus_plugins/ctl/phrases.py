@@ -1,0 +1,42 @@
+"""Figures as people say them: times, sizes, signals, and how a process ended; it knows no reply and no screen."""
+
+from __future__ import annotations
+
+import signal
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `41s`, `3m 05s`, `2h 11m` or `4d 3h`; a dash for None."""
+    if seconds is None:
+        return "-"
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if not minutes:
+        return f"{whole}s"
+    if not hours:
+        return f"{minutes}m {whole % 60:02d}s"
+    return f"{hours}h {minutes % 60:02d}m" if not days else f"{days}d {hours % 24}h"
+
+
+def size(number: float) -> str:
+    """Bytes as `512B`, `29.3M` and so on, in powers of 1024."""
+    for unit in "BKMGT":
+        if number < 1024 or unit == "T":
+            break
+        number /= 1024
+    return f"{number:.0f}{unit}" if unit == "B" else f"{number:.1f}{unit}"
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM` for 15; `signal 40` where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def ending(exit_code: int | None) -> str:
+    """How a process ended, from its exit code (minus the number of a signal)."""
+    if exit_code is None:
+        return "unknown exit code"
+    return f"exit code {exit_code}" if exit_code >= 0 else f"ended by {signal_name(-exit_code)}"
