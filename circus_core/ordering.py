@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import re
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,9 @@ def _start(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]
     if request.name is not None and len(chosen) == 1:
         return _answer(request, chosen[0].start(request.progress), _info)
     group = [watcher for watcher in chosen if watcher.options.autostart]
-    return _answer(request, supervisor.background(supervisor.start_group(group, request.progress)), _nothing)
+    return _answer(
+        request, supervisor.background(supervisor.start_group(group, request.progress), group=True), _nothing
+    )
 
 
 @handles("stop")
@@ -93,7 +96,7 @@ def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply
     manner = {"graceful": request["graceful"], "sequential": request["sequential"]}
     if request.name is None:
         group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
-        return _answer(request, supervisor.background(group), _nothing)
+        return _answer(request, supervisor.background(group, group=True), _nothing)
     return _answer(request, supervisor.watcher(request.name).reload(say=request.progress, **manner), _info)
 
 
@@ -117,9 +120,8 @@ def _count(supervisor: Supervisor, request: Request, step: int) -> Reply | Await
 
 @handles("quit")
 def _quit(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
-    stopping = supervisor.background(supervisor.stop_watchers()) if request.waiting else None
-    supervisor.stop_soon("quit", after=stopping)
-    return {} if stopping is None else _answer(request, stopping, _nothing)
+    supervisor.begin_stop("a client asked to quit")
+    return _answer(request, asyncio.shield(supervisor.emptied), _nothing)
 
 
 # Signals

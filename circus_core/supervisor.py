@@ -68,8 +68,9 @@ class Supervisor:
         self._reaper: Reaper
         self._around: Around
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._starting: asyncio.Task[None] | None = None
+        self._groups: set[asyncio.Task[Any]] = set()
         self._stopping: asyncio.Task[None] | None = None
+        self.emptied: asyncio.Future[None]
         self.finished: asyncio.Future[int]
 
     @property
@@ -80,9 +81,12 @@ class Supervisor:
     # Life
 
     async def start(self) -> None:
-        """Start the plugins, then every watcher with autostart, by priority; done when each was started once."""
+        """Start the plugins, then every watcher with autostart, by priority; done when each was started once.
+
+        A stop meanwhile ends it early.
+        """
         loop = asyncio.get_running_loop()
-        self.finished = loop.create_future()
+        self.finished, self.emptied = loop.create_future(), loop.create_future()
         if self._daemon:
             self.signals = Signals()
             self._reaper = ChildReaper(self.signals)
@@ -96,10 +100,11 @@ class Supervisor:
         except BaseException:
             await self._close()
             raise
+        if self._stopping is not None:
+            return
         for options in in_start_order(self.config.watchers):
             self.take_up(options)
-        self._starting = self.background(self._start_all())
-        await asyncio.wait([self._starting])
+        await asyncio.wait([self.background(self._start_all(), group=True)])
 
     async def _start_all(self) -> None:
         await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart])
@@ -107,33 +112,29 @@ class Supervisor:
 
     async def stop(self, reason: str = "asked to", status: int = 0) -> None:
         """Stop every watcher, then the plugins; done when nothing is left. Later calls wait for the first."""
+        await asyncio.shield(self.begin_stop(reason, status))
+
+    def begin_stop(self, reason: str, status: int = 0) -> asyncio.Task[None]:
+        """Begin to stop; `emptied` is done when no process is left, and `finished` when the plugins have ended too."""
         if self._stopping is None:
-            self.bus.publish(SupervisorStopping(reason=reason))
-            log.info("stopping everything: %s", reason)
             self._around.stopping = True
+            log.info("stopping everything: %s", reason)
+            self.bus.publish(SupervisorStopping(reason=reason))
             self._stopping = asyncio.get_running_loop().create_task(self._stop(status))
-        await asyncio.shield(self._stopping)
+        return self._stopping
 
     async def _stop(self, status: int) -> None:
         await self.stop_watchers()
         if self._daemon:
             await self._end_strays()
-        # Whoever waited for a `quit` is answered before the endpoints close.
-        waiting = [task for task in self._tasks if task is not self._starting]
-        if waiting:
-            await asyncio.wait(waiting, timeout=1.0)
+        self.emptied.set_result(None)
         await self._close()
-        if not self.finished.done():
-            self.finished.set_result(status)
-
-    def stop_soon(self, reason: str, *, after: asyncio.Task[Any] | None = None) -> None:
-        """Stop, but do not wait for it."""
-        self.background(self.stop(reason))
+        self.finished.set_result(status)
 
     async def stop_watchers(self) -> None:
         """Stop every watcher, all at the same time, whatever they are doing."""
-        if self._starting is not None:
-            self._starting.cancel()
+        for task in self._groups:
+            task.cancel()
         await asyncio.gather(*(watcher.stop() for watcher in self.watchers.values()))
 
     async def _end_strays(self) -> None:
@@ -170,15 +171,18 @@ class Supervisor:
     async def __aexit__(self, *_exception: object) -> None:
         await self.stop("the program that embeds it is done")
 
-    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run something beside everything else; a failure is logged."""
+    def background(self, work: Coroutine[Any, Any, Any], *, group: bool = False) -> asyncio.Task[Any]:
+        """Run something beside everything else; a failure is logged. A `group` operation ends when all is to stop."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
+        if group:
+            self._groups.add(task)
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._groups.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, CircusError):
                 log.warning("%s", error)
@@ -241,7 +245,7 @@ class Supervisor:
         if watcher.options.exit_on_failure and self._stopping is None:
             status = code if code > 0 else 128 - code
             log.critical("%s failed for good and has exit_on_failure: exiting with status %d", watcher.name, status)
-            self.background(self.stop(f"{watcher.name} failed for good", status))
+            self.begin_stop(f"{watcher.name} failed for good", status)
 
     # Commands
 
