@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from circus_core.errors import ConflictError
 from circus_core.events import SupervisorReloaded
 from circus_core.options import declared
 from circus_core.plan import Action, in_start_order, plan
@@ -76,6 +77,8 @@ async def restart(supervisor: Supervisor, say: Progress | None = None) -> None:
     """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping."""
     new, actions = reread(supervisor) if supervisor.assembly.path else (supervisor.config, ())
     await supervisor.stop_watchers()
+    if supervisor.stopping:
+        raise ConflictError("nothing was started again: circusd is stopping")
     for name, watcher in tuple(supervisor.watchers.items()):
         if name not in new.watchers:
             await supervisor.remove(watcher)

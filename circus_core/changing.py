@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,7 +11,7 @@ from circus_core.kinds import COMMAND
 from circus_core.options import Change, Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from circus_core.model import WatcherOptions
     from circus_core.options import Section
@@ -93,13 +92,3 @@ def _floored(key: str, raw: Any) -> Any:
 def _refuse_contradictions(options: WatcherOptions) -> None:
     for key, message, hint in options.contradictions():
         raise OptionError(f"{key!r} {message}", hint=hint)
-
-
-async def together(ends: Iterable[asyncio.Future[Any]]) -> None:
-    """Wait for all; raise the first failure once every one is done."""
-    waiting = list(ends)
-    if waiting:
-        await asyncio.wait(waiting)
-        for end in waiting:
-            if not end.cancelled() and (error := end.exception()) is not None:
-                raise error

@@ -12,7 +12,7 @@ from circus_core.dispatch import handles
 from circus_core.errors import RequestError, SystemCallError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from circus_core.process import Process
     from circus_core.requests import Reply, Request
@@ -28,6 +28,20 @@ def _answer(request: Request, work: Awaitable[Any], reply: Callable[[Any], Reply
 
     async def wait() -> Reply:
         return reply(await work)
+
+    return wait() if request.waiting else {}
+
+
+def _answer_all(request: Request, work: Iterable[asyncio.Future[Any]]) -> Reply | Awaitable[Reply]:
+    """As `_answer`, when all of it is done; then the first failure is the answer."""
+
+    async def wait() -> Reply:
+        waiting = list(work)
+        if waiting:
+            await asyncio.wait(waiting)
+        for done in waiting:
+            done.result()
+        return {}
 
     return wait() if request.waiting else {}
 
@@ -78,7 +92,7 @@ def _stop(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     chosen = supervisor.in_order() if request.name is None else _matching(supervisor, request)
     if request.name is not None and len(chosen) == 1:
         return _answer(request, chosen[0].stop(request.progress), _info)
-    return _answer(request, changing.together([watcher.stop(request.progress) for watcher in chosen]), _nothing)
+    return _answer_all(request, [watcher.stop(request.progress) for watcher in chosen])
 
 
 @handles("restart")
@@ -88,7 +102,7 @@ def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Repl
     chosen = _matching(supervisor, request)
     if len(chosen) == 1:
         return _answer(request, chosen[0].restart(request.progress), _info)
-    return _answer(request, changing.together([watcher.restart(request.progress) for watcher in chosen]), _nothing)
+    return _answer_all(request, [watcher.restart(request.progress) for watcher in chosen])
 
 
 @handles("reload")
@@ -134,7 +148,7 @@ def _kill(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     if grace is not None and grace < 0:
         raise RequestError(f"'graceful_timeout' is {grace:g}", hint="the least possible is 0")
     ends = watcher.end(_chosen(watcher, request["pid"]), request["signum"], grace)
-    return _answer(request, changing.together(ends), _nothing)
+    return _answer_all(request, ends)
 
 
 @handles("signal")

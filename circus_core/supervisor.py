@@ -78,6 +78,11 @@ class Supervisor:
         """The configuration in force."""
         return self.assembly.config
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way to its end."""
+        return self._stopping is not None
+
     # Life
 
     async def start(self) -> None:
@@ -100,7 +105,7 @@ class Supervisor:
         except BaseException:
             await self._close()
             raise
-        if self._stopping is not None:
+        if self.stopping:
             return
         for options in in_start_order(self.config.watchers):
             self.take_up(options)
@@ -214,7 +219,7 @@ class Supervisor:
         """Take up a further watcher, stopped; raises ConflictError if the name is taken."""
         if options.name.lower() in self.watchers:
             raise ConflictError(f"Trying to add an already existing watcher: {options.name!r} already exist")
-        if self._stopping is not None:
+        if self.stopping:
             raise ConflictError("circusd is stopping")
         return self.take_up(options)
 
