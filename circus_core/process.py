@@ -120,8 +120,12 @@ class Process:
         """Send a signal to the process alone; False if a plugin held it back or the process has ended."""
         if not self.alive or self._vetoed(signum):
             return False
-        # The pid cannot be anybody else's: it is not reaped yet.
-        os.kill(self.pid, signum)
+        try:
+            # The pid cannot be anybody else's: it is not reaped yet.
+            os.kill(self.pid, signum)
+        except ProcessLookupError:
+            # But for a program around us that waits for any child; that this one has ended is told next.
+            return False
         return True
 
     def signal_child(self, pid: int, signum: int) -> None:
@@ -140,13 +144,18 @@ class Process:
     def stop(self, signum: int, grace: float, *, group: bool = False) -> asyncio.Future[None]:
         """Ask the process (with `group`, its process group) to end, and SIGKILL all that is left after `grace` seconds.
 
-        A second call with a shorter grace shortens the first. The answer is `gone()`.
+        A second call with a shorter grace shortens the first, and another signal is sent too. The answer is `gone()`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace
         if self.state is ProcessState.STOPPING or self.state is ProcessState.ENDED:
             if deadline < self._deadline:
                 self._arm(deadline)
+            if signum == signal.SIGKILL:
+                self.kill()
+            elif signum != self._signum and self.alive:
+                self._signum = signum
+                self._ask(signum, group)
         elif self.alive:
             self.state = ProcessState.STOPPING
             self.requested = True
@@ -165,14 +174,19 @@ class Process:
 
     def _ask(self, signum: int, group: bool) -> None:
         if not self._vetoed(signum):
-            if group:
-                os.killpg(self.pid, signum)
-            else:
-                os.kill(self.pid, signum)
+            self._send(signum, group)
         self._tell(self.pid, signum)
         if group and self._kin:
             for pid in self._kin:
                 self._tell(pid, signum)
+
+    def _send(self, signum: int, group: bool) -> None:
+        try:
+            (os.killpg if group else os.kill)(self.pid, signum)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            log.error("%s/%d: pid %d may not be signalled by circusd's user", self.watcher, self.wid, self.pid)
 
     def kill(self) -> None:
         """SIGKILL to the process and to every descendant, at once."""
@@ -185,8 +199,8 @@ class Process:
         self._signum = signal.SIGKILL
         self._deadline = 0.0
         self._kin = {**(self._kin or {}), **tree.identify(tree.descendants(self.pid))}
-        # The process first, so that it cannot replace what is killed after it.
-        os.kill(self.pid, signal.SIGKILL)
+        # The group as a whole, so that nobody in it can fork away from it.
+        self._send(signal.SIGKILL, True)
         self._tell(self.pid, signal.SIGKILL)
 
     def release(self) -> None:
@@ -226,12 +240,15 @@ class Process:
         if not self.requested:
             self._signum, grace = self._owner.terms()
             self._deadline = asyncio.get_running_loop().time() + grace
-        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell)
+        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell, group=self.pid)
         self._remains.gone.add_done_callback(self._finish)
 
     def _finish(self, _done: asyncio.Future[None] | None) -> None:
         self.state = ProcessState.GONE
         self._remains = self._kin = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._owner.gone(self)
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)

@@ -30,7 +30,8 @@ class Remains:
     """Processes to be ended: asked with `signum`, killed at `deadline` (loop time). `gone` is done when none is left.
 
     `find` answers those that live now, pid and start time; it is called again whenever one of them ended, since a
-    process may have forked between two looks.
+    process may have forked between two looks. `group` is the process group in which some of them may be: it is killed
+    as a whole, since one by one they could fork faster than they are found.
     """
 
     def __init__(
@@ -39,11 +40,14 @@ class Remains:
         signum: int,
         deadline: float,
         tell: Callable[[int, int], None],
+        *,
+        group: int = 0,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._find = find
         self._signum = signum
         self._tell = tell
+        self._group = group
         self._held: dict[int, int] = {}
         self._looking: asyncio.Handle | None = None
         self.gone: asyncio.Future[None] = self._loop.create_future()
@@ -58,7 +62,15 @@ class Remains:
         for pid in found:
             if pid not in self._held:
                 self._hold(pid, found[pid])
+        if self._signum == signal.SIGKILL and self._group:
+            self._kill_group(found)
         self._finish()
+
+    def _kill_group(self, found: Mapping[int, int]) -> None:
+        """As long as somebody is in the group, its number cannot be another's."""
+        if any(seen is not None and seen.group == self._group for seen in map(tree.stat, found)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)
 
     def _finish(self) -> None:
         if not self._held and self._looking is None and not self.gone.done():
@@ -67,6 +79,8 @@ class Remains:
 
     def kill(self) -> None:
         """The time to stop by themselves is over."""
+        if self.gone.done():
+            return
         self._signum = signal.SIGKILL
         self._timer.cancel()
         self._timer = self._loop.call_later(STUCK, self._stuck)

@@ -73,7 +73,7 @@ def settled(folder: Path, *pids: int) -> None:
 
 
 def counter(path: Path, code: str) -> str:
-    """A program that adds a line to a file at each start, then runs `code`, where `n` is the number of starts so far."""
+    """A program that adds its pid to a file, then runs `code`, in which `n` is the number of starts so far."""
     return python(f"""
         import os, signal, sys, time
         with open({str(path)!r}, "a+") as file:

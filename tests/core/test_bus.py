@@ -15,6 +15,7 @@ from circus_core.errors import PluginError
 from circus_core.events import EVENTS, EventsLost, PluginFailed, SupervisorReloaded, WatcherStarted, WatcherStopped
 from circus_core.model import Launch, Refuse
 from circus_core.plugin import hookimpl
+from circus_core.testing import Events
 
 
 class Everything:
@@ -153,11 +154,9 @@ def test_a_coroutine_is_run_and_its_failure_is_the_plugin_s():
             raise RuntimeError("later")
 
     async def main():
-        bus = bus_with(Later(), heard := Everything())
+        bus = bus_with(Later(), events := Events())
         bus.publish(WatcherStarted(watcher="a"))
-        while len(heard.seen) < 2:
-            await asyncio.sleep(0)
-        return heard.seen[1]
+        return await events.wait_for("plugin_failed")
 
     assert asyncio.run(main()).error == "RuntimeError: later"
 
@@ -177,7 +176,7 @@ def test_an_argument_that_does_not_exist_is_refused_with_those_that_do():
     class Odd:
         def circus_veto_start(self, name): ...
 
-    with pytest.raises(PluginError, match="no argument name.*it has: watcher"):
+    with pytest.raises(PluginError, match=r"no argument name.*it has: watcher"):
         bus_with(Odd())
 
 
