@@ -1,7 +1,7 @@
-/* loop CHILD FIFO NAME...: the least that anything which starts processes can cost, as a baseline for the supervisors.
+/* loop CHILD FIFO NAME...: the least that keeping processes alive can cost, as a baseline for the supervisors.
  *
- * One posix_spawn per NAME (CHILD FIFO NAME); then it sleeps. SIGTERM: SIGTERM to all, wait for all, exit.
- * It supervises nothing: a child that dies stays dead.
+ * One posix_spawn per NAME (CHILD FIFO NAME), and another for each that dies, at once and for ever.
+ * SIGTERM: SIGTERM to all, wait for all, exit. No configuration, no log, no backoff, no answer to anybody.
  */
 #include <signal.h>
 #include <spawn.h>
@@ -11,15 +11,22 @@
 
 extern char **environ;
 
-int main(int argc, char **argv) {
-    sigset_t term;
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
-    sigprocmask(SIG_BLOCK, &term, NULL);
+static posix_spawnattr_t attributes;
 
-    sigset_t none;
+static pid_t spawn(char *program, char *fifo, char *name) {
+    char *child[] = {program, fifo, name, NULL};
+    pid_t pid;
+    if (posix_spawn(&pid, program, NULL, &attributes, child, environ) != 0) exit(1);
+    return pid;
+}
+
+int main(int argc, char **argv) {
+    sigset_t waited, none;
     sigemptyset(&none);
-    posix_spawnattr_t attributes;
+    sigemptyset(&waited);
+    sigaddset(&waited, SIGTERM);
+    sigaddset(&waited, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &waited, NULL);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
@@ -27,13 +34,15 @@ int main(int argc, char **argv) {
 
     int count = argc - 3;
     pid_t *pids = calloc(count, sizeof *pids);
-    for (int i = 0; i < count; i++) {
-        char *child[] = {argv[1], argv[2], argv[3 + i], NULL};
-        if (posix_spawn(&pids[i], argv[1], NULL, &attributes, child, environ) != 0) return 1;
-    }
+    for (int i = 0; i < count; i++) pids[i] = spawn(argv[1], argv[2], argv[3 + i]);
 
     int signal_number;
-    sigwait(&term, &signal_number);
+    while (sigwait(&waited, &signal_number) == 0 && signal_number != SIGTERM) {
+        pid_t dead;
+        while ((dead = waitpid(-1, NULL, WNOHANG)) > 0)
+            for (int i = 0; i < count; i++)
+                if (pids[i] == dead) pids[i] = spawn(argv[1], argv[2], argv[3 + i]);
+    }
     for (int i = 0; i < count; i++) kill(pids[i], SIGTERM);
     for (int i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
     return 0;

@@ -8,13 +8,14 @@ from children import Birth
 from report import Column, Report, percentile
 from supervisors.base import Supervisor, lives
 from supervisors.circus import Circus, CircusFast
+from supervisors.loop import CLoop
 from supervisors.ours import Ours, OursOneWatcher
 from supervisors.pm2 import Pm2
 from supervisors.scandirs import S6, Daemontools, Runit, RunitNoShell
 from supervisors.supervisord import Supervisord
 
 NAMES = ("respawn",)
-KINDS = (Ours, OursOneWatcher, Runit, RunitNoShell, Daemontools, S6, Pm2, Circus, CircusFast, Supervisord)
+KINDS = (Ours, OursOneWatcher, CLoop, Runit, RunitNoShell, Daemontools, S6, Pm2, Circus, CircusFast, Supervisord)
 COUNT = 60
 AGAIN = 20  # of them die again, young
 AGAIN_TIMES = 2  # "the first few" deaths in a row

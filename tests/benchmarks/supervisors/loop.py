@@ -1,4 +1,4 @@
-"""A bare loop of posix_spawn in C: no supervisor, but what starting the children costs at least."""
+"""A bare loop of posix_spawn in C: no supervisor, but what starting children and starting them again costs at least."""
 
 from collections.abc import Sequence
 
