@@ -32,6 +32,26 @@ class _Call:
         self.progress = progress
 
 
+class _Subscription:
+    """A SUB socket and what arrived on it; an empty message is its end."""
+
+    def __init__(self, socket: zmq.Socket[bytes], topics: tuple[bytes, ...]) -> None:
+        self.arrived: asyncio.Queue[list[bytes]] = asyncio.Queue()
+        self.closed = False
+        self._socket = socket
+        self._edge = Edge(asyncio.get_running_loop(), socket, self.arrived.put_nowait)
+        for topic in topics:
+            socket.subscribe(topic)
+        self._edge.sent()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._edge.close()
+            self._socket.close(0)
+            self.arrived.put_nowait([])
+
+
 class AsyncClient:
     """As `Client`, within a running loop; use it as `async with`, or `close` it."""
 
@@ -48,7 +68,9 @@ class AsyncClient:
         self.timeout = timeout
         self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
+        self._linger = 0
         self._calls: dict[int, _Call] = {}
+        self._subscriptions: set[_Subscription] = set()
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect(zmq.DEALER, self.endpoint)
@@ -61,10 +83,12 @@ class AsyncClient:
         self.close()
 
     def close(self) -> None:
-        """Disconnect; calls under way fail."""
+        """Disconnect; calls under way fail, and what follows events ends. What was cast has a second to leave."""
+        for subscription in self._subscriptions:
+            subscription.close()
         self._edge.close()
-        self._socket.close(1000)
-        self._context.term()
+        self._socket.close(self._linger)
+        self._context.destroy(0)
         for pending in self._calls.values():
             if not pending.done.done():
                 pending.done.set_exception(CircusError("the client was closed"))
@@ -112,6 +136,7 @@ class AsyncClient:
 
     def cast(self, command: str, /, **properties: Any) -> None:
         """Run a command without an answer."""
+        self._linger = 1000
         self._number += 1
         self._send(wire.request(self._number, command, properties, cast=True))
 
@@ -123,25 +148,22 @@ class AsyncClient:
         if endpoint is None:
             told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
-        arrived: asyncio.Queue[list[bytes]] = asyncio.Queue()
-        socket = self._connect(zmq.SUB, endpoint)
-        edge = Edge(self._loop, socket, arrived.put_nowait)
+        subscription = _Subscription(self._connect(zmq.SUB, endpoint), follower.topics)
+        self._subscriptions.add(subscription)
         try:
-            for topic in follower.topics:
-                socket.subscribe(topic)
-            edge.sent()
             ask = True
-            while True:
+            while not subscription.closed:
                 while ask:
                     new, ask = follower.replayed(await self.call("events", **follower.question()))
                     for event in new:
                         yield event
-                new, ask = follower.arrived((await arrived.get())[1])
+                frames = await subscription.arrived.get()
+                new, ask = follower.arrived(frames[1]) if frames else ([], False)
                 for event in new:
                     yield event
         finally:
-            edge.close()
-            socket.close(0)
+            subscription.close()
+            self._subscriptions.discard(subscription)
 
     def _send(self, message: bytes) -> None:
         try:

@@ -50,9 +50,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Disconnect; what was cast has a second to leave."""
+        """Disconnect, and end what follows events; what was cast has a second to leave."""
         self._socket.close(self._linger)
-        self._context.term()
+        self._context.destroy(0)
 
     def call(
         self, command: str, /, *, progress: Progress | None = None, timeout: float | None = None, **properties: Any

@@ -102,8 +102,8 @@ class Control(CircusPlugin):
 
     async def _open(self) -> Endpoint:
         assert self._house is not None
-        self._opened = self._wanted()
-        endpoint, owner_name, keys_dir = self._opened
+        wanted = self._wanted()
+        endpoint, owner_name, keys_dir = wanted
         owner = _uid(owner_name) if owner_name else None
         door = await self._house.open(
             zmq.ROUTER,
@@ -123,6 +123,7 @@ class Control(CircusPlugin):
                 "use an ipc:// endpoint, or set keys_dir",
                 door.text, os.geteuid(),
             )  # fmt: skip
+        self._opened = wanted
         self.log.info("control endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
         return Endpoint(door, self._supervisor.dispatch, _OwnerCheck(owner) if owner is not None and unix else None)
 

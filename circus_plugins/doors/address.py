@@ -86,7 +86,7 @@ def _parse_path(endpoint: str, option: str) -> Address:
             f"{option} = {endpoint}: the path is too long for a socket",
             hint=f"Linux takes {LONGEST_PATH} bytes; choose a shorter folder",
         )
-    return Address(endpoint, path=path)
+    return Address(endpoint, path=os.path.abspath(path))
 
 
 def _loopback(host: str) -> bool:
@@ -138,8 +138,12 @@ def silence(endpoint: str) -> str:
             return ""
         family, target = socket.AF_INET, ("127.0.0.1", int(match["port"]))  # type: ignore[assignment]
         missing = "nobody listens there"
-    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        found = probe.connect_ex(target)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.2)
+        try:
+            found = probe.connect_ex(target)
+        except OSError:  # no such path can be
+            return ""
     if found == errno.ENOENT:
         return missing
     if found == errno.ECONNREFUSED:

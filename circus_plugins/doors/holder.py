@@ -19,14 +19,13 @@ def describe(pid: int) -> str:
 
 
 def of_port(port: int) -> int | None:
-    """The pid of a process that listens on a TCP port, or None if it is hidden from us."""
+    """The pid of a process that listens on a TCP port, our own if we do, or None if it is hidden from us."""
     wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not wanted:
         return None
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and _has_descriptor(f"{entry.path}/fd", wanted):
-            return int(entry.name)
-    return None
+    own = os.getpid()
+    others = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return next((pid for pid in (own, *others) if _has_descriptor(f"/proc/{pid}/fd", wanted)), None)
 
 
 def _listening_inodes(port: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -34,16 +35,23 @@ RELEASE_TIME = 2.0
 
 @define(eq=False)
 class Door:
-    """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it."""
+    """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it.
+
+    `path` is the socket's file, if it has one.
+    """
 
     option: str
     text: str
     socket: zmq.Socket[bytes]
+    path: str = ""
     keyring: Keyring | None = None
 
     def close(self, linger: float) -> None:
         """Close it; what was sent and not yet delivered has `linger` seconds more."""
         if not self.socket.closed:
+            if self.path:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path)  # libzmq leaves it behind
             self.socket.close(int(linger * 1000))
 
 
@@ -77,9 +85,7 @@ class House:
         del self._houses[id(self.supervisor)]
         if self._gatekeeper is not None:
             self._gatekeeper.close()
-        for door in self.doors.values():
-            door.close(0)
-        self.context.term()
+        self.context.destroy()
         for lock in self._locks.values():
             lock.release()
 
@@ -121,7 +127,7 @@ class House:
             socket.close(0)
             raise
         text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0") if address.tcp else address.text  # type: ignore[arg-type]
-        door = self.doors[option] = Door(option, text, socket, keyring)
+        door = self.doors[option] = Door(option, text, socket, address.path, keyring)
         return door
 
     def _keyring(self, address: Address, option: str, keys_dir: str | None) -> Keyring | None:
@@ -164,6 +170,8 @@ class House:
         if address.tcp:
             socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
             socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
+        former = self.doors.get(option)
+        aside = False
         give_up = asyncio.get_running_loop().time() + RELEASE_TIME
         while True:
             try:
@@ -172,11 +180,16 @@ class House:
             except zmq.ZMQError as error:
                 pid = holder.of_port(address.port) if error.errno == errno.EADDRINUSE and address.port else None
                 if pid != os.getpid() or asyncio.get_running_loop().time() > give_up:
+                    if former is not None and aside:
+                        former.socket.bind(former.text)
                     raise _refused(option, address.text, error, pid) from error
+            if former is not None and not aside and not former.socket.closed:
+                former.socket.unbind(former.text)
+                aside = True
             await asyncio.sleep(0.02)  # libzmq's thread is closing our own former socket; there is no notice of it
 
     def _bind_path(self, socket: zmq.Socket[bytes], address: Address, option: str, owner: int | None) -> None:
-        path = os.path.abspath(address.path)
+        path = address.path
         new = path not in self._locks
         if new:
             self._locks[path] = PathLock(path, option)

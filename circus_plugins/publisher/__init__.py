@@ -154,8 +154,8 @@ class Publisher(CircusPlugin):
 
     async def _open(self) -> None:
         assert self._house is not None
-        self._opened = self._wanted()
-        endpoint, keys_dir = self._opened
+        wanted = self._wanted()
+        endpoint, keys_dir = wanted
         door = await self._house.open(
             zmq.XPUB,
             "pubsub_endpoint",
@@ -164,6 +164,7 @@ class Publisher(CircusPlugin):
             keys_dir=keys_dir,
             sockopts={zmq.SNDHWM: KEPT},
         )
+        self._opened = wanted
         self.topics = 0
         self._door = door
         self._edge = Edge(asyncio.get_running_loop(), door.socket, self._subscription)

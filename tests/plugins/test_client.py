@@ -1,0 +1,217 @@
+"""The Python clients against a real endpoint: results, errors, silence, progress, events, and what they import."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circus_core.errors import ERRORS, CircusError, ConfigError, RequestError, UnknownCommandError, UnknownWatcherError
+from circus_core.events import WatcherStarted
+from circus_plugins.client import AsyncClient, Client, NoAnswerError, wire
+from circus_plugins.control import envelope as envelopes
+from tests.plugins.standin import opened, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from circus_core.requests import Request
+
+
+def fail(error: Exception) -> Callable[[Request], dict[str, Any]]:
+    def answer(request: Request) -> dict[str, Any]:
+        raise error
+
+    return answer
+
+
+def test_the_blocking_client_calls_and_raises_what_circusd_raised() -> None:
+    def use() -> None:
+        with Client() as client:
+            assert client.call("status")["statuses"] == {"one": "active"}
+            with pytest.raises(UnknownCommandError, match="unknown command: 'bogus'"):
+                client.call("bogus")
+            with pytest.raises(UnknownWatcherError, match="program x not found"):
+                client.call("unknown")
+            assert client.request("unknown")["status"] == "error"
+            client.cast("status")
+
+    async def main() -> None:
+        async with opened(answers={"unknown": fail(UnknownWatcherError("x"))}) as supervisor:
+            await asyncio.to_thread(use)
+            await until(lambda: len(supervisor.roles) == 5)
+
+    asyncio.run(main())
+
+
+def test_progress_is_told_and_keeps_a_call_alive() -> None:
+    async def work(request: Request) -> dict[str, Any]:
+        for number in range(3):
+            assert request.progress is not None
+            request.progress(f"step {number}")
+            await asyncio.sleep(0.2)
+        return {"done": True}
+
+    def use() -> list[str]:
+        told: list[str] = []
+        with Client(timeout=0.4) as client:
+            assert client.call("work", progress=told.append)["done"] is True
+        return told
+
+    async def main() -> None:
+        async with opened(answers={"work": work}):
+            steps = ["step 0", "step 1", "step 2"]
+            assert await asyncio.to_thread(use) == steps
+            told: list[str] = []
+            async with AsyncClient(timeout=0.4) as client:
+                assert (await client.call("work", progress=told.append))["done"] is True
+            assert told == steps
+
+    asyncio.run(main())
+
+
+def test_many_calls_of_one_async_client_run_at_one_time() -> None:
+    gates: dict[int, asyncio.Event] = {}
+
+    async def wait(request: Request) -> dict[str, Any]:
+        number = request["any"]
+        gates[number] = asyncio.Event()
+        await gates[number].wait()
+        return {"number": number}
+
+    async def main() -> None:
+        async with opened(answers={"wait": wait}), AsyncClient() as client:
+            calls = [asyncio.create_task(client.call("wait", any=number)) for number in range(50)]
+            await until(lambda: len(gates) == 50)
+            for number in reversed(range(50)):
+                gates[number].set()
+                assert (await calls[number])["number"] == number
+
+    asyncio.run(main())
+
+
+def test_a_waiting_call_goes_on_while_circusd_lives() -> None:
+    gate = asyncio.Event()
+
+    async def slow(request: Request) -> dict[str, Any]:
+        await gate.wait()
+        return {"done": True}
+
+    async def main() -> None:
+        signs: list[Request] = []
+        answers = {"slow": slow, "numwatchers": lambda request: signs.append(request) or {"numwatchers": 0}}
+        async with opened(answers=answers), AsyncClient(timeout=0.05) as client:
+            call = asyncio.create_task(client.call("slow", waiting=True))
+            await until(lambda: len(signs) >= 2)
+            gate.set()
+            assert (await call)["done"] is True
+            gate.clear()
+            with pytest.raises(NoAnswerError):
+                await client.call("slow")
+
+    asyncio.run(main())
+
+
+def test_closing_an_async_client_ends_its_calls_and_followers() -> None:
+    async def never(request: Request) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def main() -> None:
+        async with opened(publisher=True, answers={"never": never}) as supervisor:
+            client = AsyncClient()
+            call = asyncio.create_task(client.call("never"))
+            follower = client.events(since=supervisor.bus.seq)
+            following = asyncio.ensure_future(anext(follower, None))
+            await until(lambda: bool(supervisor.roles) and bool(client._subscriptions))
+            await client.call("status")
+            client.close()
+            with pytest.raises(CircusError, match="the client was closed"):
+                await call
+            assert await following is None
+
+    asyncio.run(main())
+
+
+def test_silence_has_its_cause_in_the_error(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/x.sock"
+    with Client(endpoint, timeout=0.05) as client, pytest.raises(NoAnswerError) as caught:
+        client.call("status")
+    assert f"no answer from {endpoint} within 0.05 seconds: there is no socket" in str(caught.value)
+    assert "is circusd running" in caught.value.hint
+
+
+def test_the_blocking_client_follows_events() -> None:
+    def use() -> list[dict[str, Any]]:
+        with Client() as client:
+            found = []
+            for event in client.events(since=0, watcher="one"):
+                found.append(event)
+                if len(found) == 3:
+                    break
+            return found
+
+    async def main() -> None:
+        async with opened(publisher=True) as supervisor:
+            for _ in range(2):
+                supervisor.bus.publish(WatcherStarted(watcher="one"))
+            using = asyncio.create_task(asyncio.to_thread(use))
+            while not using.done():
+                supervisor.bus.publish(WatcherStarted(watcher="two"))
+                supervisor.bus.publish(WatcherStarted(watcher="one"))
+                await asyncio.sleep(0.01)
+            found = await using
+            assert [event["watcher"] for event in found] == ["one"] * 3
+            assert len({event["seq"] for event in found}) == 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cls", sorted(set(ERRORS.values()), key=lambda cls: cls.code))
+def test_every_error_comes_out_as_it_went_in(cls: type[CircusError]) -> None:
+    error = cls.__new__(cls)
+    CircusError.__init__(error, "the reason", hint="the hint")
+    reply = json.loads(envelopes.failure(envelopes.read(b'{"command": "x"}'), error))
+    with pytest.raises(cls) as caught:
+        wire.result(reply)
+    assert (caught.value.message, caught.value.hint) == ("the reason", "the hint")
+    assert type(caught.value) is cls
+    if isinstance(caught.value, ConfigError):
+        assert caught.value.problems == ("the reason",)
+
+
+@given(st.dictionaries(st.sampled_from(["errno", "code", "reason", "hint"]), st.none() | st.text() | st.integers()))
+def test_an_error_reply_of_anybody_is_some_error(reply: dict[str, Any]) -> None:
+    with pytest.raises(CircusError):
+        wire.result({"status": "error", **reply})
+
+
+def test_errors_of_circus_itself_have_a_class_by_their_number() -> None:
+    with pytest.raises(RequestError, match="program x not found"):
+        wire.result({"status": "error", "errno": 3, "reason": "program x not found", "tb": None})
+
+
+@pytest.mark.parametrize(
+    ("control", "told", "expected"),
+    [
+        ("tcp://10.0.0.1:5555", "tcp://0.0.0.0:5556", "tcp://10.0.0.1:5556"),
+        ("tcp://10.0.0.1:5555", "tcp://[::]:5556", "tcp://10.0.0.1:5556"),
+        ("tcp://10.0.0.1:5555", "tcp://10.0.0.2:5556", "tcp://10.0.0.2:5556"),
+        ("ipc:///x", "ipc:///y", "ipc:///y"),
+    ],
+)
+def test_every_address_is_read_as_the_one_we_came_by(control: str, told: str, expected: str) -> None:
+    assert wire.events_endpoint(control, told) == expected
+
+
+def test_a_plain_call_imports_nothing_heavy() -> None:
+    code = "import sys; from circus_plugins.client import Client; Client().close(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"asyncio", "attrs", "attr", "pluggy", "circus_core.model", "circus_core.events"} & set(loaded)

@@ -1,0 +1,196 @@
+"""Keys and roles: who has none, the wrong one, one too small, or one taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+import zmq
+from hypothesis import given
+from hypothesis import strategies as st
+from zmq.auth import load_certificate
+
+from circus_core.errors import ConflictError, EndpointError, ForbiddenError, RequestError
+from circus_core.events import WatcherStarted
+from circus_core.requests import Role
+from circus_plugins.client import AsyncClient, NoAnswerError
+from circus_plugins.doors import keys
+from tests.plugins.standin import StandIn, opened, plugin
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path / "keys")
+
+
+def test_a_new_key_is_private_and_in_the_format_of_pyzmq(folder: str) -> None:
+    file = keys.new(folder, "ann", "operate")
+    public, secret = load_certificate(file)
+    assert load_certificate(os.path.join(folder, "clients", "ann.key")) == (public, None)
+    pair = keys.load(file)
+    assert (pair.public, pair.secret) == (public, secret)
+    assert pair.server == load_certificate(os.path.join(folder, "server.key"))[0]
+    assert keys.list_keys(folder) == [keys.ClientKey("ann", Role.OPERATE, public.decode())]
+    for path in Path(folder).rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
+
+
+def test_the_server_keeps_its_own_key(folder: str) -> None:
+    first, second = keys.load(keys.new(folder, "ann", "view")), keys.load(keys.new(folder, "bob", "admin"))
+    assert first.server == second.server
+    assert first.public != second.public
+
+
+def test_a_name_has_one_key_until_it_is_revoked(folder: str) -> None:
+    keys.new(folder, "ann", "view")
+    with pytest.raises(ConflictError, match="there is a key for ann already"):
+        keys.new(folder, "ann", "admin")
+    keys.revoke(folder, "ann")
+    assert keys.list_keys(folder) == []
+    with pytest.raises(RequestError, match="there is no key for ann"):
+        keys.revoke(folder, "ann")
+    keys.new(folder, "ann", "admin")
+
+
+def test_bad_names_and_roles_are_refused(folder: str) -> None:
+    with pytest.raises(RequestError, match="'owner' is not a role"):
+        keys.new(folder, "ann", "owner")
+    for name in ("", "../x", "a/b", ".hidden", "x" * 65, "new\nline"):
+        with pytest.raises(RequestError, match="cannot be the name of a key"):
+            keys.new(folder, name, "view")
+        with pytest.raises(RequestError, match="there is no key"):
+            keys.revoke(folder, name)
+
+
+@given(junk=st.text())
+def test_a_damaged_key_lets_nobody_in(junk: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = str(tmp_path_factory.mktemp("keys"))
+    file = Path(keys.new(folder, "ann", "view"))
+    (Path(folder) / "clients" / "ann.key").write_text(junk, encoding="utf-8", errors="replace")
+    file.write_text(junk, encoding="utf-8", errors="replace")
+    assert keys.list_keys(folder) == []
+    with pytest.raises(EndpointError):
+        keys.load(str(file))
+
+
+def test_a_keyring_follows_its_folder(folder: str) -> None:
+    keyring = keys.Keyring(folder)
+    assert keyring.server() is None
+    public = keys.load(keys.new(folder, "ann", "view")).public.decode()
+    assert keyring.role(public) is Role.VIEW
+    assert keyring.role("x" * 40) is None
+    keys.revoke(folder, "ann")
+    assert keyring.role(public) is None
+
+
+async def endpoint_of(supervisor: StandIn, option: str = "endpoint") -> str:
+    text: str = plugin(supervisor, "control")._house.doors[option].text
+    return text
+
+
+def test_each_key_has_its_role_and_refusals_name_the_one_needed(folder: str) -> None:
+    async def main() -> None:
+        files = {role: keys.new(folder, role.name.lower(), role) for role in Role}
+        async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder) as supervisor:
+            for role in Role:
+                supervisor.command(role.name.lower(), lambda request: {}, role)
+            endpoint = await endpoint_of(supervisor)
+            for role, file in files.items():
+                async with AsyncClient(endpoint, key=file) as client:
+                    for needed in Role:
+                        if needed <= role:
+                            await client.call(needed.name.lower())
+                        else:
+                            with pytest.raises(ForbiddenError, match=f"needs the role {needed.name.lower()}"):
+                                await client.call(needed.name.lower())
+
+    asyncio.run(main())
+
+
+def test_a_wrong_or_missing_key_gets_no_answer(folder: str, tmp_path: Path) -> None:
+    ours = Path(keys.new(folder, "ann", "admin")).read_text()
+    stranger = Path(keys.new(str(tmp_path / "others"), "ann", "admin"))
+    server = next(line for line in ours.splitlines() if "server-key" in line)
+    stranger.write_text(stranger.read_text().replace("server-key", "other-key") + server + "\n")
+
+    async def main() -> None:
+        async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder) as supervisor:
+            endpoint = await endpoint_of(supervisor)
+            for file in (None, str(stranger)):
+                async with AsyncClient(endpoint, key=file) as client:
+                    with pytest.raises(NoAnswerError):
+                        await client.call("status", timeout=0.3)
+            assert supervisor.roles == []
+
+    asyncio.run(main())
+
+
+def test_a_revoked_key_is_refused_on_its_next_request_and_its_next_connection(folder: str, tmp_path: Path) -> None:
+    file = keys.new(folder, "ann", "view")
+    kept = tmp_path / "kept.key"
+    kept.write_text(Path(file).read_text())
+
+    async def main() -> None:
+        async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder) as supervisor:
+            endpoint = await endpoint_of(supervisor)
+            async with AsyncClient(endpoint, key=file) as client:
+                await client.call("status")
+                keys.revoke(folder, "ann")
+                with pytest.raises(ForbiddenError, match="revoked"):
+                    await client.call("status")
+            async with AsyncClient(endpoint, key=str(kept)) as client:
+                with pytest.raises(NoAnswerError):
+                    await client.call("status", timeout=0.3)
+
+    asyncio.run(main())
+
+
+def test_events_need_a_key_too_and_reach_who_has_one(folder: str) -> None:
+    async def main() -> None:
+        file = keys.new(folder, "ann", "view")
+        async with opened(
+            publisher=True, endpoint="tcp://127.0.0.1:*", pubsub_endpoint="tcp://0.0.0.0:*", keys_dir=folder
+        ) as supervisor:
+            endpoint = await endpoint_of(supervisor)
+            supervisor.bus.publish(WatcherStarted(watcher="one"))
+            async with AsyncClient(endpoint, key=file) as client:
+                follower = client.events(since=0)
+                while (await anext(follower))["event"] != "watcher_started":
+                    pass
+                await follower.aclose()
+            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+            socket = context.socket(zmq.SUB)
+            monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+            socket.linger = 0
+            events = await endpoint_of(supervisor, "pubsub_endpoint")
+            socket.connect(events.replace("0.0.0.0", "127.0.0.1"))
+            assert await asyncio.to_thread(monitor.poll, 5000)
+            socket.disable_monitor()
+            context.destroy(0)
+
+    asyncio.run(main())
+
+
+def test_loopback_asks_for_keys_only_where_a_folder_is_named(folder: str) -> None:
+    async def main() -> None:
+        with pytest.raises(EndpointError, match="has no keys yet"):
+            async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder):
+                pass
+        async with opened(keys_dir=folder), AsyncClient() as client:
+            await client.call("status")
+
+    asyncio.run(main())
+
+
+def test_beyond_loopback_works_with_keys(folder: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        file = keys.new(folder, "ann", "admin")
+        async with opened(endpoint="tcp://0.0.0.0:*", keys_dir=folder) as supervisor:
+            endpoint = (await endpoint_of(supervisor)).replace("0.0.0.0", "127.0.0.1")
+            async with AsyncClient(endpoint, key=file) as client:
+                await client.call("status")
+
+    asyncio.run(main())
+    assert "every user" not in caplog.text

@@ -1,0 +1,68 @@
+"""The plugin `virtualenv`: what a process finds in its environment, and watchers whose environment is missing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from circus_core.model import Launch, Refuse, WatcherOptions
+from circus_plugins.virtualenv import Virtualenv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def watcher(folder: Path, **given: Any) -> WatcherOptions:
+    extra = {"virtualenv": str(folder), **given}
+    return WatcherOptions(name="one", cmd="python app.py", copy_env=True, extra=extra)
+
+
+def launch(**env: str) -> Launch:
+    return Launch(watcher="one", wid=1, argv=("python", "app.py"), env=env)
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    found = tmp_path / "venv" / "lib" / f"python{VERSION}" / "site-packages"
+    found.mkdir(parents=True)
+    return found
+
+
+def test_programs_and_packages_of_the_environment_come_first(tmp_path: Path, packages: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (packages / "app.pth").write_text(f"# where it is\nimport os; os.abort()\n{tmp_path}/source\nno-such-folder\n\n")
+    (packages / ".hidden.pth").write_text(f"{tmp_path}\n")
+    venv = tmp_path / "venv"
+    found = Virtualenv().circus_adjust_launch(launch(PATH="/bin", PYTHONPATH="/old"), watcher(venv))
+    assert found is not None
+    assert found.env == {"PATH": f"{venv}/bin:/bin", "PYTHONPATH": f"{tmp_path}/source:/old:{packages}"}
+    assert Virtualenv().circus_veto_start(watcher(venv)) is None
+
+
+def test_without_the_option_nothing_changes() -> None:
+    plain = WatcherOptions(name="one", cmd="true")
+    assert Virtualenv().circus_adjust_launch(launch(), plain) is None
+    assert Virtualenv().circus_veto_start(plain) is None
+
+
+def test_the_version_of_python_can_be_another(tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "pypy3.10" / "site-packages"
+    packages.mkdir(parents=True)
+    found = Virtualenv().circus_adjust_launch(launch(), watcher(tmp_path, virtualenv_py_ver="3.10"))
+    assert found is not None
+    assert found.env == {"PATH": f"{tmp_path}/bin", "PYTHONPATH": str(packages)}
+
+
+def test_a_missing_environment_keeps_its_watcher_stopped_and_says_why(tmp_path: Path, packages: Path) -> None:
+    refusal = Virtualenv().circus_veto_start(watcher(tmp_path / "nowhere"))
+    assert isinstance(refusal, Refuse)
+    assert f"the virtualenv {tmp_path}/nowhere has no" in refusal.reason
+    refusal = Virtualenv().circus_veto_start(watcher(tmp_path / "venv", virtualenv_py_ver="2.7"))
+    assert isinstance(refusal, Refuse)
+    assert "set virtualenv_py_ver" in refusal.reason
+    without = WatcherOptions(name="one", cmd="true", extra={"virtualenv": str(tmp_path / "venv")})
+    assert Virtualenv().circus_veto_start(without) == Refuse("virtualenv needs copy_env; set copy_env = True as well")
