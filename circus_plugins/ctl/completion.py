@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import argcomplete
-from argcomplete.completers import FilesCompleter, SuppressCompleter
+from argcomplete.completers import FilesCompleter
 from argcomplete.finders import CompletionFinder
 from argcomplete.lexers import split_line
 from argcomplete.shell_integration import shellcode
@@ -69,13 +69,10 @@ def parser(commands: Iterable[Command], names: Names) -> Parser:
 def _complete_files(whole: Parser) -> None:
     for action in whole._actions:
         files = action.dest in ("key", "ssh_keyfile")
-        action.completer = FilesCompleter() if files else SuppressCompleter()  # type: ignore[attr-defined]
+        action.completer = FilesCompleter() if files else _nothing  # type: ignore[attr-defined]
 
 
 def _completer(command: Command, argument: Argument, names: Names) -> Callable[..., Iterable[str]]:
-    def none(**_: Any) -> list[str]:
-        return []
-
     def watchers(**_: Any) -> list[str]:
         return names.watchers()
 
@@ -106,7 +103,11 @@ def _completer(command: Command, argument: Argument, names: Names) -> Callable[.
         return lambda **_: sorted(local())
     if argument.name in ("key", "ssh_keyfile", "dir", "cmd"):
         return FilesCompleter()
-    return none
+    return _nothing
+
+
+def _nothing(**_: Any) -> list[str]:
+    return []
 
 
 class Names:

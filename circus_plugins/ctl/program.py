@@ -57,7 +57,7 @@ class Program:
         if not rest:
             return self._without_command(given)
         command = find(rest[0], lambda: self._learn(rest[1:], given))
-        properties, later = read(command, rest[1:])
+        properties, later = ({}, {}) if given.get("help") else read(command, rest[1:])
         given |= later
         if given.get("help"):
             from circus_plugins.ctl.parsers import command_parser

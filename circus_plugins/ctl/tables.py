@@ -30,7 +30,7 @@ class Terminal:
 
     def paint(self, text: str, mood: str) -> str:
         """The text in the colour of its mood."""
-        return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colours and mood else text
+        return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colours and mood and text else text
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, indent: str = "") -> list[str]:
         """The rows under their heads. If they are too wide the widest columns give way, with an ellipsis."""
