@@ -6,26 +6,37 @@ bundled plugins add. The pages go to `docs/reference/generated/`, which is not k
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import io
+import os
+import pkgutil
 import re
+from contextlib import redirect_stdout, suppress
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import attrs
 
-from circus_core import model
+import circus_core
+import circus_plugins
+from circus_core import main as circusd
+from circus_core.assembly import ENTRY_POINTS, Assembly
 from circus_core.errors import ERRORS
 from circus_core.events import EVENTS, Event
 from circus_core.hookspecs import Interventions, Lifecycle, event_hooks
 from circus_core.options import Section, declared, describe
-from circus_core.plugin import Registry
-from circus_core.requests import COMMANDS, Argument, Command, Handler
+from circus_plugins.ctl import main as circusctl
+from circus_plugins.ctl.catalogue import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sphinx.application import Sphinx
+
+    from circus_core.requests import Argument, Command
 
 FOLDER = Path("reference", "generated")
 MADE = "<!-- Written by docs/_ext/reference.py from the declarations in the code; edit those. -->"
@@ -33,49 +44,51 @@ MADE = "<!-- Written by docs/_ext/reference.py from the declarations in the code
 
 def pages() -> dict[str, str]:
     """Every generated page: its name and its text in MyST."""
-    sections, commands = sections_with_plugins()
+    import_everything()
+    known = assembly()
     return {
-        "options": options_page(sections, bundled()),
+        "options": options_page(known),
         "hooks": hooks_page(),
         "events": events_page(),
-        "commands": commands_page(commands),
+        "commands": commands_page({name: command for name, (command, _) in known.commands.items()}),
         "errors": errors_page(),
+        "programs": programs_page(),
     }
 
 
-def sections_with_plugins() -> tuple[dict[str, Section], dict[str, Command]]:
-    """The sections and commands of a circusd that has loaded every bundled plugin."""
-    sections = model.sections()
-    added: dict[str, tuple[Command, Handler]] = {}
-    for name, plugin in bundled().items():
-        for hook in ("circus_register_options", "circus_register_commands"):
-            if hasattr(plugin, hook):
-                getattr(plugin(), hook)(Registry(name, sections, added))
-    return sections, COMMANDS | {name: command for name, (command, _) in added.items()}
+def import_everything() -> None:
+    """Events and errors enter their tables when their module is imported, and some modules are only when needed."""
+    for package in (circus_core, circus_plugins):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
-def bundled() -> dict[str, type]:
-    """The plugins that come with circus-bus, by name. Importing them also declares their events and errors."""
-    found = distribution("circus-bus").entry_points.select(group="circus.plugins")
-    return {entry.name: entry.load() for entry in sorted(found, key=lambda entry: entry.name)}
+def assembly() -> Assembly:
+    """What a circusd knows that has loaded every plugin that comes with circus-bus."""
+    made = Assembly()
+    found = distribution("circus-bus").entry_points.select(group=ENTRY_POINTS)
+    for entry in sorted(found, key=lambda entry: entry.name):
+        made.load(entry.name, entry.load())
+    return made
 
 
-def options_page(sections: dict[str, Section], plugins: dict[str, type]) -> str:
+def options_page(known: Assembly) -> str:
     lines = [
         MADE,
         "# Options",
         "The same options in ini files and in TOML. A duration is in seconds and may have a fraction; a size is in"
         " bytes. *Takes effect* says what a running circusd does when `set` or `reloadconfig` changes it.",
     ]
-    for section in sections.values():
+    for section in known.sections.values():
         name = f"[{section.name}:NAME]" if section.named else f"[{section.name}]"
         lines += [f"(options-{section.name})=", f"## `{name}`", prose(section.help)]
         lines += _options(section)
-    for name, plugin in plugins.items():
-        if getattr(plugin, "Options", None) is None or not declared(plugin.Options):
-            continue
-        lines += [f"(options-plugin-{name})=", f"## `[plugin:...]` with `use = {name}`", prose(first_line(plugin))]
-        lines += _options(Section(f"plugin-{name}", plugin.Options))
+    for name, loaded in known.bus.loaded.items():
+        cls = getattr(loaded.plugin, "Options", None)
+        if cls is not None and declared(cls):
+            lines += [f"(options-plugin-{name})=", f"## `[plugin:NAME]` with `use = {name}`"]
+            lines.append(prose(first_line(type(loaded.plugin))))
+            lines += _options(Section(f"plugin-{name}", cls))
     return "\n\n".join(lines) + "\n"
 
 
@@ -160,24 +173,38 @@ def commands_page(commands: dict[str, Command]) -> str:
     lines = [
         MADE,
         "# Commands",
+        "## Of circusd",
         "Each is a command of `circusctl` and a request on the control endpoint, where the arguments are `properties`."
         " The *role* is the least that a client's key needs where the endpoint asks for keys. A command that *waits*"
         " answers `ok` as soon as it has begun, or with `waiting` when it is done.",
     ]
     for name, command in sorted(commands.items()):
-        waits = " Waits." if command.waits else ""
-        lines += [f"(command-{slug(name)})=", f"## `{name}`", prose(command.summary)]
-        lines += [f"```text\n{usage(command)}\n```", f"Role: {command.role.name.lower()}.{waits}"]
-        if command.help:
-            lines.append(prose(command.help))
-        if command.arguments:
-            lines.append("\n".join(_argument(argument) for argument in command.arguments))
-        if command.replies:
-            rows = [f"| `{field}` | {cell(text)} |" for field, text in command.replies.items()]
-            lines.append("\n".join(["| reply | is |", "|---|---|", *rows]))
-        if command.example:
-            lines.append(f"```sh\n{command.example}\n```")
+        lines += [f"(command-{slug(name)})=", f"### `{name}`", prose(command.summary)]
+        if name in OWN:
+            lines.append(f"In a shell, circusctl has [its own](#circusctl-{slug(name)}).")
+        else:
+            lines.append(f"```text\n{usage(command)}\n```")
+        plugin = f" Of the plugin `{command.plugin}`." if command.plugin else ""
+        lines.append(f"Role: {command.role.name.lower()}.{' Waits.' if command.waits else ''}{plugin}")
+        lines += _explanation(command)
+    lines += ["## Of circusctl itself", "These are no requests, or more than one."]
+    for name, command in sorted(OWN.items()):
+        lines += [f"(circusctl-{slug(name)})=", f"### `circusctl {name}`", prose(command.summary)]
+        lines += [f"```text\n{usage(command)}\n```", *_explanation(command)]
     return "\n\n".join(lines) + "\n"
+
+
+def _explanation(command: Command) -> Iterator[str]:
+    """Help, arguments, reply and example of a command, as far as there are any."""
+    if command.help:
+        yield prose(command.help)
+    if command.arguments:
+        yield "\n".join(_argument(argument) for argument in command.arguments)
+    if command.replies:
+        rows = [f"| `{field}` | {cell(text)} |" for field, text in command.replies.items()]
+        yield "\n".join(["| reply | is |", "|---|---|", *rows])
+    if command.example:
+        yield f"```sh\n{command.example}\n```"
 
 
 def _argument(argument: Argument) -> str:
@@ -196,6 +223,21 @@ def usage(command: Command) -> str:
             word = argument.flag if argument.kind == "boolean" else f"{argument.flag} {word}"
         words.append(word if argument.required else f"[{word}]")
     return " ".join(words)
+
+
+def programs_page() -> str:
+    lines = [MADE, "# Programs", "What the programs say to `--help`."]
+    for name, main in (("circusd", circusd.main), ("circusctl", circusctl.main)):
+        lines += [f"## `{name}`", f"```text\n{help_of(main)}\n```"]
+    return "\n\n".join(lines) + "\n"
+
+
+def help_of(main: Callable[[list[str]], int]) -> str:
+    """What a program prints on `--help`, 100 columns wide."""
+    printed = io.StringIO()
+    with redirect_stdout(printed), suppress(SystemExit), mock.patch.dict(os.environ, {"COLUMNS": "100"}):
+        main(["--help"])
+    return printed.getvalue().strip()
 
 
 def errors_page() -> str:

@@ -18,8 +18,7 @@ EXAMPLES = sorted(path for path in (ROOT / "docs" / "examples").iterdir() if pat
 
 def mistakes(file: Path) -> list[str]:
     """What a circusd with every bundled plugin says about a configuration, warnings too."""
-    sections, _ = reference.sections_with_plugins()
-    _, problems = config.build(config.read(str(file)), sections, strict=True)
+    _, problems = config.build(config.read(str(file)), reference.assembly().sections, strict=True)
     return [str(problem) for problem in problems]
 
 

@@ -6,7 +6,7 @@ A page is one session. Its blocks are taken from top to bottom:
 - In a `console` block a line `$ COMMAND` is run by bash, and the lines below it are what it must print; `...` stands
   for any text, line ends included. A command may go on over several lines: `\\` at its end, `> ` before the next.
 - `$ COMMAND &`, or any command in a block marked `{own-terminal="why"}`, goes on running until the page ends. The
-  session moves on once its output so far matches; for circusd also once its control endpoint answers.
+  session moves on once its output so far matches; after a circusd without output, once its default endpoint answers.
 - `{exit=3}`: the block's last command ends with this status; otherwise every command must end with 0.
 - `{repeat="why"}`: the commands only look, at something that may still be under way, so each is run until it matches.
 - `{no-run="why"}`: the block is not run.
@@ -249,11 +249,10 @@ class Session:
     def _start(self, block: Block, step: Step) -> None:
         terminal = Terminal(step.command.removesuffix("&").rstrip(), self.directory, self.env)
         self.background.append(terminal)
-        if step.expected and not terminal.wait_for(
-            lambda shown: matches(step.expected, shown, so_far=True), self.patience
-        ):
-            raise self._differs(block, step, terminal, None, terminal.ended)
-        if re.match(r"(\w+=\S+ )*circusd\b", step.command):
+        if step.expected:
+            if not terminal.wait_for(lambda shown: matches(step.expected, shown, so_far=True), self.patience):
+                raise self._differs(block, step, terminal, None, terminal.ended)
+        elif re.match(r"(\w+=\S+ )*circusd\b", step.command):
             self._wait_for_circusd(block, step, terminal)
 
     def _wait_for_circusd(self, block: Block, step: Step, circusd: Terminal) -> None:
