@@ -110,23 +110,25 @@ def assemble(
     path: str | None = None,
     *,
     config: Config | None = None,
-    plugins: Mapping[str, object] = DEFAULT_PLUGINS,
+    plugins: Mapping[str, object] | None = DEFAULT_PLUGINS,
     strict: bool = False,
 ) -> Assembly:
     """Load plugins, then read a configuration with what they declared; raises ConfigError and PluginError.
 
-    `plugins` are dotted paths, classes or objects by name. Without a `path`, `config` is in force as it is.
+    `plugins` are dotted paths, classes or objects by name; None is no plugin whatever, not even those that the
+    configuration names. Without a `path`, `config` is in force as it is.
     """
     made = Assembly(path=path, strict=strict)
-    for name, plugin in plugins.items():
+    for name, plugin in (plugins or {}).items():
         made.load(name, plugin)
     if path is None:
         made.config = config or Config()
         return made
     document = read(path)
-    chosen, _settings = configured_plugins(document, made.sections)
-    for name, options in chosen.items():
-        made.load_configured(name, options)
+    if plugins is not None:
+        chosen, _settings = configured_plugins(document, made.sections)
+        for name, options in chosen.items():
+            made.load_configured(name, options)
     made.config = accept(*build(document, made.sections, strict=strict))
     return made
 

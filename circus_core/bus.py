@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 from attrs import define, field
 
-from circus_core.errors import PluginError
+from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted, stamp
 from circus_core.hookspecs import ANSWERS, PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
 from circus_core.nearest import did_you_mean
@@ -153,12 +153,17 @@ class Bus:
         return None
 
     async def startup(self, loaded: Loaded, **given: Any) -> None:
-        """Run a plugin's `circus_startup`, sync or async; raises what it raises."""
+        """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other."""
         for implementation in self._find("circus_startup"):
             if implementation.loaded is loaded:
-                answer = implementation(given)
-                if inspect.isawaitable(answer):
-                    await answer
+                try:
+                    answer = implementation(given)
+                    if inspect.isawaitable(answer):
+                        await answer
+                except CircusError:
+                    raise
+                except Exception as error:
+                    raise PluginError(f"plugin {loaded.name}: circus_startup failed: {_words(error)}") from error
         loaded.started = True
         self.publish(PluginStarted(plugin=loaded.name))
 

@@ -23,6 +23,21 @@ DEFAULT_OUTPUT = "-"
 SYSLOG_PORT = 514
 
 
+class Held(logging.Handler):
+    """Keeps records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def warnings(self) -> list[str]:
+        """The warnings and errors among them, for who has no log."""
+        return [record.getMessage() for record in self.records if record.levelno >= logging.WARNING]
+
+
 def configure(level: str | None = None, output: str | None = None, config: str | None = None) -> None:
     """Send the log of this process to `output`, from `level` up, or do what the file `config` says instead.
 
@@ -30,18 +45,38 @@ def configure(level: str | None = None, output: str | None = None, config: str |
     for a file that cannot be opened.
     """
     root = logging.getLogger()
+    held = [record for handler in root.handlers if isinstance(handler, Held) for record in handler.records]
     if config is not None and config.strip().lower() not in ("", "default"):
         _close(root.handlers)
         _read(os.path.abspath(config))
-        for handler in _handlers():
-            _isolate(handler)
-        return
-    number = level_number(level or DEFAULT_LEVEL)
-    handler = _output(output or DEFAULT_OUTPUT)
-    handler.setFormatter(logging.Formatter(FORMAT, DATE))
+        for each in _handlers():
+            _isolate(each)
+    else:
+        number = level_number(level or DEFAULT_LEVEL)
+        handler = _output(output or DEFAULT_OUTPUT)
+        handler.setFormatter(logging.Formatter(FORMAT, DATE))
+        _close(root.handlers)
+        root.addHandler(handler)
+        root.setLevel(number)
+    for record in held:
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
+
+
+def hold() -> Held:
+    """Keep what is logged until `configure` knows where it goes: the configuration says so, and is read first."""
+    held = Held()
+    root = logging.getLogger()
     _close(root.handlers)
-    root.addHandler(handler)
-    root.setLevel(number)
+    root.addHandler(held)
+    root.setLevel(logging.DEBUG)
+    return held
+
+
+def on_stderr() -> bool:
+    """Whether the log is on standard error."""
+    return any(isinstance(handler, StderrHandler) for handler in logging.getLogger().handlers)
 
 
 def reopen() -> None:
