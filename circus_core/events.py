@@ -7,31 +7,60 @@ last part of Circus' topic `watcher.NAME.ACTION` (PROTOCOL.md 2) for events that
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 from attrs import field, frozen
 
-E = TypeVar("E", bound="type[Event]")
+E = TypeVar("E", bound="Event")
 EVENTS: dict[str, type[Event]] = {}
 
 
-@frozen(kw_only=True)
+def circus(name: str, **kwargs: Any) -> Any:
+    """A field that Circus' payload calls `name`; it is sent under both names."""
+    return field(metadata={"circus": name}, **kwargs)
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class Event:
-    """Something that happened. `seq` counts up by one per supervisor; `at` is wall-clock seconds."""
+    """Something that happened. `seq` counts up by one per supervisor; `at` is wall-clock seconds.
+
+    Two events are equal if they say the same, whenever it happened.
+    """
 
     name: ClassVar[str] = "event"
     action: ClassVar[str | None] = None
 
-    seq: int = field(default=0, eq=False)
-    at: float = field(default=0.0, eq=False)
+    seq: int = 0
+    at: float = 0.0
+
+    def fields(self) -> dict[str, Any]:
+        """What the event says, by field, without `seq` and `at`."""
+        names = (entry.name for entry in attrs.fields(type(self)))
+        return {name: getattr(self, name) for name in names if name not in ("seq", "at")}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Event) and type(other) is type(self) and other.fields() == self.fields()
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self.fields().values()))
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())
+        return f"{type(self).__name__}({said}, seq={self.seq})"
 
 
-def event(cls: E) -> E:
-    """Enter an event class into `EVENTS` under its name in snake case; plugins declare theirs with this too."""
-    cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-    EVENTS[cls.name] = cls
-    return cls
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False, field_specifiers=(field, circus))
+def event(cls: type[E]) -> type[E]:
+    """Make a frozen class of keyword fields, and enter it into `EVENTS` under its name in snake case.
+
+    Plugins declare theirs with this too. What all events can do is in `Event`, since code generated for each of them
+    would cost every circusd half a megabyte.
+    """
+    made = frozen(kw_only=True, eq=False, repr=False)(cls)
+    made.name = re.sub(r"(?<!^)(?=[A-Z])", "_", made.__name__).lower()
+    EVENTS[made.name] = made
+    return made
 
 
 def stamp(happened: Event, seq: int, at: float) -> None:
@@ -40,13 +69,7 @@ def stamp(happened: Event, seq: int, at: float) -> None:
     object.__setattr__(happened, "at", at)
 
 
-def circus(name: str, **kwargs: Any) -> Any:
-    """A field that Circus' payload calls `name`; it is sent under both names."""
-    return field(metadata={"circus": name}, **kwargs)
-
-
 @event
-@frozen(kw_only=True)
 class SupervisorStarted(Event):
     """circusd has started every watcher that starts by itself."""
 
@@ -54,7 +77,6 @@ class SupervisorStarted(Event):
 
 
 @event
-@frozen(kw_only=True)
 class SupervisorStopping(Event):
     """circusd begins to stop everything; `reason` says who asked."""
 
@@ -62,7 +84,6 @@ class SupervisorStopping(Event):
 
 
 @event
-@frozen(kw_only=True)
 class SupervisorReloaded(Event):
     """A new configuration is in force; `actions` says in words what was done for it."""
 
@@ -70,7 +91,6 @@ class SupervisorReloaded(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherAdded(Event):
     """A watcher became known; it is stopped."""
 
@@ -79,7 +99,6 @@ class WatcherAdded(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherRemoved(Event):
     """A watcher is being forgotten; unless `nostop` was asked for, its processes are stopped next."""
 
@@ -88,7 +107,6 @@ class WatcherRemoved(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherStarted(Event):
     """A watcher became active: each of its processes was spawned."""
 
@@ -97,7 +115,6 @@ class WatcherStarted(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherStopped(Event):
     """Nothing of a watcher is left: no process, and no descendant of one."""
 
@@ -106,7 +123,6 @@ class WatcherStopped(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherUpdated(Event):
     """An option of a watcher changed while circusd ran; `option` is its key."""
 
@@ -116,7 +132,6 @@ class WatcherUpdated(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherReloaded(Event):
     """A graceful reload of a watcher is complete."""
 
@@ -125,7 +140,6 @@ class WatcherReloaded(Event):
 
 
 @event
-@frozen(kw_only=True)
 class WatcherGaveUp(Event):
     """A slot of a watcher stays empty from now on: it failed too often in a row, or a plugin said so.
 
@@ -140,7 +154,6 @@ class WatcherGaveUp(Event):
 
 
 @event
-@frozen(kw_only=True)
 class ProcessSpawned(Event):
     """A process was started and its program is running."""
 
@@ -151,7 +164,6 @@ class ProcessSpawned(Event):
 
 
 @event
-@frozen(kw_only=True)
 class ProcessReady(Event):
     """A process whose readiness a plugin was asked about is ready, `after` seconds from its spawn."""
 
@@ -162,7 +174,6 @@ class ProcessReady(Event):
 
 
 @event
-@frozen(kw_only=True)
 class ProcessSignaled(Event):
     """circusd sent a signal to end a process, or SIGKILL because it did not end, or to a descendant left over."""
 
@@ -174,7 +185,6 @@ class ProcessSignaled(Event):
 
 
 @event
-@frozen(kw_only=True)
 class ProcessExited(Event):
     """A process ended and was reaped.
 
@@ -195,7 +205,6 @@ class ProcessExited(Event):
 
 
 @event
-@frozen(kw_only=True)
 class SpawnFailed(Event):
     """A process could not be started; `reason` says why, and `retry_in` when the next attempt is (None: never)."""
 
@@ -206,7 +215,6 @@ class SpawnFailed(Event):
 
 
 @event
-@frozen(kw_only=True)
 class RestartDelayed(Event):
     """A process that keeps dying young is spawned again only after `delay` seconds."""
 
@@ -217,7 +225,6 @@ class RestartDelayed(Event):
 
 
 @event
-@frozen(kw_only=True)
 class ActionVetoed(Event):
     """A plugin refused what was about to happen: `intent` is start, spawn or signal."""
 
@@ -228,7 +235,6 @@ class ActionVetoed(Event):
 
 
 @event
-@frozen(kw_only=True)
 class PluginStarted(Event):
     """A plugin inside circusd is at work."""
 
@@ -236,7 +242,6 @@ class PluginStarted(Event):
 
 
 @event
-@frozen(kw_only=True)
 class PluginFailed(Event):
     """A plugin raised in `hook`. After several failures in a row it is `disabled` and not called again."""
 
@@ -247,7 +252,6 @@ class PluginFailed(Event):
 
 
 @event
-@frozen(kw_only=True)
 class EventsLost(Event):
     """A subscriber missed the events from `first` to `last` and they are no longer kept."""
 
