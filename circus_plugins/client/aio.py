@@ -9,7 +9,7 @@ import zmq
 
 from circus_core.errors import CircusError
 from circus_plugins.client import wire
-from circus_plugins.client.blocking import prepare, tunnel
+from circus_plugins.client.blocking import prepare
 from circus_plugins.client.follow import Follower
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import Edge
@@ -17,6 +17,8 @@ from circus_plugins.doors.edge import Edge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from typing import Self
+
+    from circus_plugins.client.tunnel import Tunnel
 
     Progress = Callable[[str], None]
 
@@ -64,11 +66,12 @@ class AsyncClient:
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
     ) -> None:
-        self.endpoint = endpoint or default_endpoint()
+        self.endpoint = endpoint or (default_endpoint() if ssh is None else wire.FAR_ENDPOINT)
         self.timeout = timeout
         self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
         self._linger = 0
+        self._tunnels: list[Tunnel] = []
         self._calls: dict[int, _Call] = {}
         self._subscriptions: set[_Subscription] = set()
         self._loop = asyncio.get_running_loop()
@@ -89,6 +92,8 @@ class AsyncClient:
         self._edge.close()
         self._socket.close(self._linger)
         self._context.destroy(0)
+        for tunnel in self._tunnels:
+            tunnel.close()
         for pending in self._calls.values():
             if not pending.done.done():
                 pending.done.set_exception(CircusError("the client was closed"))
@@ -128,7 +133,7 @@ class AsyncClient:
                 if call.alive:
                     continue
                 if not wire.is_patient(properties, timeout):
-                    raise wire.no_answer(self.endpoint, allowed)
+                    raise wire.no_answer(self.endpoint, allowed, self._ssh)
                 life, nothing = wire.SIGN_OF_LIFE
                 await self.request(life, nothing, timeout=allowed)
         finally:
@@ -169,7 +174,7 @@ class AsyncClient:
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:
-            raise wire.no_answer(self.endpoint, 0) from None
+            raise wire.no_answer(self.endpoint, 0, self._ssh) from None
         self._edge.sent()
 
     def _answered(self, frames: list[bytes]) -> None:
@@ -189,9 +194,11 @@ class AsyncClient:
         try:
             prepare(socket, self._key)
             if self._ssh is not None:
-                tunnel(socket, endpoint, self._ssh, self._ssh_keyfile)
-            else:
-                socket.connect(endpoint)
+                from circus_plugins.client.tunnel import Tunnel
+
+                self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
+                endpoint = self._tunnels[-1].near
+            socket.connect(endpoint)
         except BaseException:
             socket.close(0)
             raise

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from circus_core.errors import EndpointError
 from circus_plugins.client import wire
 from circus_plugins.doors.address import default_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Self
+
+    from circus_plugins.client.tunnel import Tunnel
 
     Progress = Callable[[str], None]
 
@@ -22,7 +23,8 @@ class Client:
     """A connection to circusd's control endpoint, the default one unless `endpoint` is given.
 
     `timeout` is how many seconds an answer, or the next line of progress, may take. `key` is a file made by
-    `circusctl keys new`. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it needs one.
+    `circusctl keys new`. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it needs one; `endpoint`
+    is then what circusd is bound to there.
     Not for several threads at once.
     """
 
@@ -35,11 +37,12 @@ class Client:
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
     ) -> None:
-        self.endpoint = endpoint or default_endpoint()
+        self.endpoint = endpoint or (default_endpoint() if ssh is None else wire.FAR_ENDPOINT)
         self.timeout = timeout
         self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
         self._linger = 0
+        self._tunnels: list[Tunnel] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect(zmq.DEALER, self.endpoint)
 
@@ -53,6 +56,8 @@ class Client:
         """Disconnect, and end what follows events; what was cast has a second to leave."""
         self._socket.close(self._linger)
         self._context.destroy(0)
+        for tunnel in self._tunnels:
+            tunnel.close()
 
     def call(
         self, command: str, /, *, progress: Progress | None = None, timeout: float | None = None, **properties: Any
@@ -84,7 +89,7 @@ class Client:
         while True:
             if not self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
                 if not patient or asked:
-                    raise wire.no_answer(self.endpoint, allowed)
+                    raise wire.no_answer(self.endpoint, allowed, self._ssh)
                 self._send(*wire.SIGN_OF_LIFE)
                 asked = True
                 deadline = time.monotonic() + allowed
@@ -142,9 +147,11 @@ class Client:
         try:
             prepare(socket, self._key)
             if self._ssh is not None:
-                tunnel(socket, endpoint, self._ssh, self._ssh_keyfile)
-            else:
-                socket.connect(endpoint)
+                from circus_plugins.client.tunnel import Tunnel
+
+                self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
+                endpoint = self._tunnels[-1].near
+            socket.connect(endpoint)
         except BaseException:
             socket.close(0)
             raise
@@ -160,13 +167,3 @@ def prepare(socket: zmq.Socket[bytes], key: str | None) -> None:
 
         pair = keys.load(key)
         socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair
-
-
-def tunnel(socket: zmq.Socket[bytes], endpoint: str, server: str, keyfile: str | None) -> None:
-    """Connect through ssh, as Circus' tools do; the tunnel ends by itself once nobody has used it for a minute."""
-    from zmq import ssh
-
-    try:
-        ssh.tunnel_connection(socket, endpoint, server, keyfile=keyfile)  # type: ignore[call-overload]
-    except ImportError as error:
-        raise EndpointError(f"no tunnel through {server}: {error}", hint="install pexpect, and ssh") from error

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds without any answer, also without any progress, after which a call fails."""
 
+FAR_ENDPOINT = "tcp://127.0.0.1:5555"
+"""Where circusd is looked for behind a tunnel unless told otherwise: at Circus' default, ours has no fixed place."""
+
 SIGN_OF_LIFE: tuple[str, dict[str, Any]] = ("numwatchers", {})
 """The request that shows whether circusd is alive while another one lasts: cheap, and every role may make it."""
 
@@ -29,11 +32,12 @@ class NoAnswerError(CircusError):
     code = "no-answer"
 
 
-def no_answer(endpoint: str, timeout: float) -> NoAnswerError:
-    """Timed out, with the cause if this machine knows it."""
-    why = address.silence(endpoint)
+def no_answer(endpoint: str, timeout: float, through: str | None = None) -> NoAnswerError:
+    """Timed out, with the cause if this machine knows it, as it does not `through` a tunnel."""
+    why = address.silence(endpoint) if through is None else ""
+    where = endpoint if through is None else f"{endpoint} through {through}"
     return NoAnswerError(
-        f"no answer from {endpoint} within {timeout:g} seconds" + (f": {why}" if why else ""),
+        f"no answer from {where} within {timeout:g} seconds" + (f": {why}" if why else ""),
         hint="is circusd running, and is this its endpoint?" if why else "a command with `waiting` may need more time",
     )
 

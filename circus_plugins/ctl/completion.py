@@ -141,6 +141,8 @@ class Names:
         if now - at < FRESH or now < self._silent_until:
             return known
         try:
+            if self._session.nobody_there():
+                return {}
             found = self._session.ask(command, {"name": name} if name else {}, timeout=PATIENCE)
         except (NoAnswerError, CircusError):
             self._silent_until = time.monotonic() + FRESH

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from circus_plugins.client import wire
-from circus_plugins.client.blocking import prepare, tunnel
+from circus_plugins.client.blocking import prepare
 from circus_plugins.ctl import report
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.phrases import signal_name, size
@@ -19,6 +20,8 @@ from circus_plugins.ctl.tables import Terminal, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from circus_plugins.ctl.settings import Settings
 
 Event = dict[str, Any]
 PROBE = 0.5
@@ -39,13 +42,25 @@ def listen(session: Session, topics: list[str]) -> int:
         for topic in topics or [""]:
             socket.subscribe(topic)
         endpoint = _event_endpoint(session)
-        if settings.ssh:
-            tunnel(socket, endpoint, settings.ssh, settings.ssh_keyfile)
-        else:
-            socket.connect(endpoint)
-        while True:
-            frames = socket.recv_multipart()
-            write.live(frames[0].decode("utf-8", "replace"), frames[-1])
+        with _way_to(endpoint, settings) as reachable:
+            socket.connect(reachable)
+            while True:
+                frames = socket.recv_multipart()
+                write.live(frames[0].decode("utf-8", "replace"), frames[-1])
+
+
+@contextmanager
+def _way_to(endpoint: str, settings: Settings) -> Iterator[str]:
+    if settings.ssh is None:
+        yield endpoint
+        return
+    from circus_plugins.client.tunnel import Tunnel
+
+    tunnel = Tunnel(endpoint, settings.ssh, settings.ssh_keyfile)
+    try:
+        yield tunnel.near
+    finally:
+        tunnel.close()
 
 
 def _event_endpoint(session: Session) -> str:

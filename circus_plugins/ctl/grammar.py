@@ -17,8 +17,9 @@ GLOBALS = (
     Argument("json", "boolean", "Print the reply as one line of JSON."),
     Argument("prettify", "boolean", "With --json: indent it."),
     Argument("key", "text", "The client's key file, where circusd asks for one. Else CIRCUSCTL_KEY counts."),
-    Argument("ssh", "text", "Reach circusd through ssh: [USER@]HOST[:PORT]."),
-    Argument("ssh_keyfile", "text", "The private key for --ssh."),
+    Argument("ssh", "text", "Reach circusd through this ssh server, [USER@]HOST[:PORT]. --endpoint is then the one "
+             "it has there, and tcp://127.0.0.1:5555 if none is given."),
+    Argument("ssh_keyfile", "text", "The private key file for --ssh."),
     Argument("version", "boolean", "Print circusctl's version."),
     Argument("help", "boolean", "Show this help, or that of a command."),
 )  # fmt: skip

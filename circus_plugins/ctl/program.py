@@ -85,8 +85,11 @@ class Program:
 
     def commands_of(self, settings: Settings) -> list[Command]:
         """Every command of the running circusd, or none if it does not answer at once."""
+        session = self.session(settings)
         try:
-            answer = self.session(settings).ask("commands", {}, timeout=min(settings.timeout, ASIDE_TIMEOUT))
+            if session.nobody_there():
+                return []
+            answer = session.ask("commands", {}, timeout=min(settings.timeout, ASIDE_TIMEOUT))
         except (NoAnswerError, CircusError):
             return []
         return [] if report.is_error(answer) else [from_schema(entry) for entry in answer["commands"]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_plugins.client.blocking import Client
 from circus_plugins.client.wire import NoAnswerError
+from circus_plugins.doors.address import silence
 
 if TYPE_CHECKING:
     from circus_plugins.ctl.settings import Settings
@@ -31,6 +32,10 @@ class Session:
             here = self.settings
             self._client = Client(here.control_endpoint(), key=here.key, ssh=here.ssh, ssh_keyfile=here.ssh_keyfile)
         return self._client
+
+    def nobody_there(self) -> bool:
+        """Whether this machine knows at once that nobody will answer."""
+        return self.settings.ssh is None and bool(silence(self.client.endpoint))
 
     def ask(self, command: str, properties: dict[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """The reply to a request, error or not; raises NoAnswerError."""

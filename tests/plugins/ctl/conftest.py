@@ -42,7 +42,7 @@ def stub(tmp_path: Path) -> Iterator[Stub]:
 
 
 @pytest.fixture
-def circusd(tmp_path: Path, runtime_directory: Path) -> Iterator[str]:
+def daemon(tmp_path: Path, runtime_directory: Path) -> Iterator[str]:
     """The endpoint of a real circusd that runs CONFIGURATION, with `web` started."""
     file = tmp_path / "app.ini"
     file.write_text(CONFIGURATION)

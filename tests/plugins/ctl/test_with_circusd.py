@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.plugins.ctl.running import COMMAND, Screen, circusctl, environment, plain
 
 
-def test_a_round_of_orders(circusd: str) -> None:
+def test_a_round_of_orders(daemon: str) -> None:
     assert circusctl("list").stdout == "broken,off,stubborn,web\n"
     assert circusctl("start", "off", "--waiting").stdout == "ok\n"
     assert circusctl("incr", "web", "2", "--waiting").stdout == "4\n"
@@ -31,7 +31,7 @@ def test_a_round_of_orders(circusd: str) -> None:
     }
 
 
-def test_every_option_of_a_watcher_can_be_set_to_what_get_shows(circusd: str) -> None:
+def test_every_option_of_a_watcher_can_be_set_to_what_get_shows(daemon: str) -> None:
     shown = json.loads(circusctl("options", "web", "--json").stdout)["options"]
     for key in ("umask", "stop_signal", "graceful_timeout", "max_age", "singleton", "cmd", "priority"):
         value = "022" if key == "umask" else str(shown[key])
@@ -39,7 +39,7 @@ def test_every_option_of_a_watcher_can_be_set_to_what_get_shows(circusd: str) ->
         assert (done.stdout, done.stderr) == ("ok\n", "")
 
 
-def test_progress_of_a_real_stop(circusd: str) -> None:
+def test_progress_of_a_real_stop(daemon: str) -> None:
     with Screen("stop", "stubborn", "--waiting") as screen:
         screen.until("stubborn: 0 of 1 stopped")
         status, seen = screen.finish()
@@ -47,13 +47,13 @@ def test_progress_of_a_real_stop(circusd: str) -> None:
     assert plain(seen).splitlines()[-1] == "ok"
 
 
-def test_a_watcher_says_why_it_is_down(circusd: str) -> None:
+def test_a_watcher_says_why_it_is_down(daemon: str) -> None:
     circusctl("start", "broken", "--waiting")
     with Screen("status", "broken", columns=200) as screen:
         screen.until("/no/such/program")
 
 
-def test_events_of_the_past(circusd: str) -> None:
+def test_events_of_the_past(daemon: str) -> None:
     done = circusctl("events", "web", "--event", "process_spawned", "--limit", "1")
     assert done.stdout.count("\n") == 1
     assert " process_spawned web wid=2 pid=" in done.stdout
@@ -65,7 +65,7 @@ def test_events_of_the_past(circusd: str) -> None:
     assert done.returncode == 2
 
 
-def test_events_are_followed_without_a_gap(circusd: str) -> None:
+def test_events_are_followed_without_a_gap(daemon: str) -> None:
     with _following("events", "web", "--since", "0", "--follow", "--json") as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "watcher_added"
@@ -76,9 +76,9 @@ def test_events_are_followed_without_a_gap(circusd: str) -> None:
         process.terminate()
 
 
-def test_listen_shows_the_topics_asked_for(circusd: str) -> None:
+def test_listen_shows_the_topics_asked_for(daemon: str) -> None:
     events = circusctl("globaloptions", "pubsub_endpoint").stdout.split()[1]
-    for endpoint in ([], ["--endpoint", circusd], ["--endpoint", events]):
+    for endpoint in ([], ["--endpoint", daemon], ["--endpoint", events]):
         with _following("listen", "watcher.off", *endpoint) as process:
             assert process.stdout is not None
             topic, payload = _stirred(process)
