@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[int, str], None]
 
-PASSED_ON = (signal.SIGINT, signal.SIGTERM)
-"""What ends the first process while it waits makes the daemon stop."""
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""The signals that end circusd."""
 
 
 def detach(*, keep: Iterable[int] = ()) -> Report:
@@ -36,7 +36,7 @@ def detach(*, keep: Iterable[int] = ()) -> Report:
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
         child = os.fork()
     except OSError as error:
@@ -112,10 +112,10 @@ def _wait(reader: int, child: int) -> NoReturn:
         interrupted, pending = signum, True
         pass_on()
 
-    for signum in PASSED_ON:
+    for signum in STOP:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
     while piece := os.read(reader, 65536):
         received += piece
         # The interrupt may have come before the daemon's pid.

@@ -1,4 +1,4 @@
-"""circusd: its command line, its exit status, and what Unix signals mean to it; what it runs is the supervisor's.
+"""circusd's command line and exit status; what it runs is `circus_core.service`'s, and is imported only to run it.
 
 Exit status: 0 after a normal end, 2 for bad options or a bad configuration, 1 for whatever else kept it from starting,
 and the status of the process that failed where `exit_on_failure` ended it.
@@ -7,40 +7,23 @@ and the status of the process that failed where `exit_on_failure` ended it.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
 import logging
-import os
 import signal
 import sys
-import traceback
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from circus_core import __version__, logs
-from circus_core.assembly import DEFAULT_PLUGINS, assemble
-from circus_core.daemon import detach, open_standard
+from circus_core.daemon import STOP, detach, open_standard
 from circus_core.errors import CircusError, ConfigError, OptionError
-from circus_core.pidfile import PidFile
-from circus_core.plan import first_plan
-from circus_core.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from circus_core.assembly import Assembly
     from circus_core.daemon import Report
-    from circus_core.model import SupervisorOptions
 
 log = logging.getLogger("circus")
-
-STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-MEANINGLESS = (
-    signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
-    signal.SIGPWR,
-)  # fmt: skip
-"""All but SIGWINCH would end circusd and leave its processes alone (PROTOCOL.md O-51)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,29 +35,41 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("--check needs a configuration file")
         parser.print_usage()
         return 0
+    if not arguments.check:
+        for signum in STOP:
+            signal.signal(signum, _leave)
     open_standard()
     held = logs.hold()
     report: Report = _print
     try:
-        if arguments.check:
-            return _check(arguments, held)
-        if arguments.daemon:
+        if arguments.daemon and not arguments.check:
             report = detach()
-        for signum in STOP:
-            signal.signal(signum, _leave)
-        status = _serve(arguments, held, report)
-        if arguments.daemon:
-            report(status or 1, "circusd: stopped before it was up")
-        return status
+        status = _run(arguments, held, report)
     except Exception as error:
-        code, text = _explain(error)
+        status, text = _explain(error)
         if held in logging.getLogger().handlers:
             # Nobody knows yet where the log is.
-            text = "\n".join([*(f"warning: {warning}" for warning in held.warnings()), text])
+            text = "\n".join([*_warnings(held), text])
         elif arguments.daemon or not logs.on_stderr():
             log.critical("%s", text)
-        report(code, text)
-        return code
+        report(status, text)
+        return status
+    if arguments.daemon:
+        report(status or 1, "circusd: stopped before it was up")
+    return status
+
+
+def _run(arguments: argparse.Namespace, held: logs.Held, report: Report) -> int:
+    from circus_core import service
+
+    if not arguments.check:
+        return service.serve(arguments, started=lambda: report(0, "\n".join(_warnings(held))))
+    actions = service.check(arguments)
+    for line in _warnings(held):
+        print(line, file=sys.stderr)
+    for action in actions:
+        print(action)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,118 +109,20 @@ def _level(text: str) -> str:
     return text
 
 
-def _assemble(arguments: argparse.Namespace) -> Assembly:
-    plugins = None if arguments.no_plugins else DEFAULT_PLUGINS
-    return assemble(arguments.config, plugins=plugins, strict=arguments.strict)
-
-
-def _check(arguments: argparse.Namespace, held: logs.Held) -> int:
-    assembly = _assemble(arguments)
-    supervisor = Supervisor(assembly, daemon=True)
-    problems: list[object] = []
-    for loaded in assembly.bus.loaded.values():
-        try:
-            assembly.equip(loaded, supervisor.client)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    _level(_log_level(arguments, assembly.config.supervisor) or logs.DEFAULT_LEVEL)
-    for warning in held.warnings():
-        print(f"warning: {warning}", file=sys.stderr)
-    for action in first_plan(assembly.config):
-        print(action)
-    return 0
-
-
-def _serve(arguments: argparse.Namespace, held: logs.Held, report: Report) -> int:
-    assembly = _assemble(arguments)
-    options = assembly.config.supervisor
-    if options.umask is not None:
-        os.umask(options.umask)
-    logs.configure(
-        _log_level(arguments, options),
-        arguments.log_output or options.logoutput,
-        arguments.logger_config or options.loggerconfig,
-    )
-    if options.debug_gc:
-        gc.set_debug(gc.DEBUG_LEAK)
-    _set_title()
-    pidfile = arguments.pidfile or options.pidfile
-    # Who started a daemon sees no log on standard error, so the warnings are for them.
-    warnings = "\n".join(held.warnings()) if arguments.daemon else ""
-    with PidFile(pidfile) if pidfile else nullcontext():
-        return asyncio.run(_supervise(assembly, report, warnings))
-
-
-def _log_level(arguments: argparse.Namespace, options: SupervisorOptions) -> str | None:
-    level: str | None = arguments.log_level
-    return level or ("debug" if options.debug else options.loglevel)
-
-
-async def _supervise(assembly: Assembly, report: Report, warnings: str) -> int:
-    log.info("circusd %s starts, pid %d", __version__, os.getpid())
-    supervisor = Supervisor(assembly, daemon=True)
-    starting = asyncio.ensure_future(supervisor.start())
-    # By its first pause it has taken the signals over, and has not started any process.
-    await asyncio.sleep(0)
-    if not starting.done():
-        _Orders(supervisor).obey()
-        # A stop does not wait for a plugin that never comes up.
-        either: list[asyncio.Future[Any]] = [starting, supervisor.finished]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if starting.done():
-        starting.result()
-    if not supervisor.stopping:
-        log.info("circusd is up")
-        report(0, warnings)
-    status = await supervisor.finished
-    starting.cancel()
-    for signum in STOP:
-        signal.signal(signum, signal.SIG_IGN)
-    log.info("circusd ends with status %d", status)
-    return status
-
-
-class _Orders:
-    """What signals tell the supervisor to do."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.supervisor = supervisor
-        self.told_to_stop = False
-
-    def obey(self) -> None:
-        on = self.supervisor.signals.on
-        for signum in STOP:
-            on(signum, partial(self.stop, signum.name))
-        for signum in MEANINGLESS:
-            on(signum, partial(log.info, "%s means nothing to circusd", signum.name))
-        on(signal.SIGHUP, self.reload)
-
-    def stop(self, name: str) -> None:
-        if self.told_to_stop:
-            log.warning("%s again: killing whatever is left", name)
-            self.supervisor.kill()
-        self.told_to_stop = True
-        self.supervisor.begin_stop(name)
-
-    def reload(self) -> None:
-        logs.reopen()
-        if not self.supervisor.stopping:
-            log.info("SIGHUP: reloading every watcher")
-            self.supervisor.client.cast("reload")
-
-
 def _leave(_signum: int, _frame: object) -> None:
     """Told to stop before anything was started: there is nothing to stop."""
     raise SystemExit(0)
 
 
-def _print(_code: int, text: str) -> None:
-    """The report of a circusd that is not a daemon."""
-    if text:
+def _print(_status: int, text: str) -> None:
+    """The report of a circusd that is not a daemon. Its warnings are in the log."""
+    if _status and text:
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
+
+
+def _warnings(held: logs.Held) -> list[str]:
+    return [f"warning: {warning}" for warning in held.warnings()]
 
 
 def _explain(error: Exception) -> tuple[int, str]:
@@ -234,16 +131,9 @@ def _explain(error: Exception) -> tuple[int, str]:
         return 2, str(error)
     if isinstance(error, CircusError):
         return 2 if isinstance(error, OptionError) else 1, f"circusd: {error}"
-    if isinstance(error, argparse.ArgumentTypeError):
-        return 2, f"circusd: {error}"
+    import traceback
+
     return 1, f"circusd has a defect, please report it:\n{''.join(traceback.format_exception(error))}"
-
-
-def _set_title() -> None:
-    with suppress(ImportError):
-        from setproctitle import setproctitle  # type: ignore[import-not-found, import-untyped, unused-ignore]
-
-        setproctitle("circusd")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ MODE = 0o644
 _ENOUGH = 64
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _CLOCK_SLACK = 2.0
+_CIRCUS = {b"circusd", b"circus.circusd"}
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
@@ -194,9 +195,9 @@ def _is_older_circusd(pid: int, written: float) -> bool:
         return False
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            is_circusd = b"circusd" in file.read()
+            words = {os.path.basename(word.strip()) for word in file.read().split(b"\0")}
         with open("/proc/stat", "rb") as file:
             booted = next(int(line.split()[1]) for line in file if line.startswith(b"btime "))
     except OSError:
         return False
-    return is_circusd and booted + ticks / os.sysconf("SC_CLK_TCK") <= written + _CLOCK_SLACK
+    return bool(words & _CIRCUS) and booted + ticks / os.sysconf("SC_CLK_TCK") <= written + _CLOCK_SLACK

@@ -1,0 +1,142 @@
+"""One run of circusd, from its arguments to its exit status: log, pid file, supervisor, and what signals mean to it.
+
+It prints nothing and decides on no watcher: errors are raised for `circus_core.main` to show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from circus_core import __version__, logs
+from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
+from circus_core.daemon import STOP
+from circus_core.errors import ConfigError
+from circus_core.pidfile import PidFile
+from circus_core.plan import Action, first_plan
+from circus_core.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from circus_core.model import SupervisorOptions
+
+log = logging.getLogger("circus")
+
+MEANINGLESS = (
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
+    signal.SIGPWR,
+)  # fmt: skip
+"""All but SIGWINCH would end circusd and leave its processes alone (PROTOCOL.md O-51)."""
+
+
+def check(arguments: Namespace) -> tuple[Action, ...]:
+    """What would be done, in order; raises what would keep circusd from starting, as far as files can tell."""
+    assembly = _assemble(arguments)
+    supervisor = Supervisor(assembly, daemon=True)
+    problems: list[object] = []
+    for loaded in assembly.bus.loaded.values():
+        try:
+            assembly.equip(loaded, supervisor.client)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    logs.level_number(_log_level(arguments, assembly.config.supervisor) or logs.DEFAULT_LEVEL)
+    return first_plan(assembly.config)
+
+
+def serve(arguments: Namespace, started: Callable[[], None]) -> int:
+    """Run until everything has stopped; answers the exit status. `started` is called when every watcher was started."""
+    assembly = _assemble(arguments)
+    options = assembly.config.supervisor
+    if options.umask is not None:
+        os.umask(options.umask)
+    logs.configure(
+        _log_level(arguments, options),
+        arguments.log_output or options.logoutput,
+        arguments.logger_config or options.loggerconfig,
+    )
+    if options.debug_gc:
+        gc.set_debug(gc.DEBUG_LEAK)
+    _set_title()
+    pidfile = arguments.pidfile or options.pidfile
+    with PidFile(pidfile) if pidfile else nullcontext():
+        return asyncio.run(_supervise(assembly, started))
+
+
+def _assemble(arguments: Namespace) -> Assembly:
+    plugins = None if arguments.no_plugins else DEFAULT_PLUGINS
+    return assemble(arguments.config, plugins=plugins, strict=arguments.strict)
+
+
+def _log_level(arguments: Namespace, options: SupervisorOptions) -> str | None:
+    level: str | None = arguments.log_level
+    return level or ("debug" if options.debug else options.loglevel)
+
+
+async def _supervise(assembly: Assembly, started: Callable[[], None]) -> int:
+    log.info("circusd %s starts, pid %d", __version__, os.getpid())
+    supervisor = Supervisor(assembly, daemon=True)
+    starting = asyncio.ensure_future(supervisor.start())
+    # By its first pause it has taken the signals over, and has not started any process.
+    await asyncio.sleep(0)
+    if not starting.done():
+        _Orders(supervisor).obey()
+        # A stop does not wait for a plugin that never comes up.
+        either: list[asyncio.Future[Any]] = [starting, supervisor.finished]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+    if not supervisor.stopping:
+        log.info("circusd is up")
+        started()
+    status = await supervisor.finished
+    starting.cancel()
+    for signum in STOP:
+        signal.signal(signum, signal.SIG_IGN)
+    log.info("circusd ends with status %d", status)
+    return status
+
+
+class _Orders:
+    """What signals tell the supervisor to do."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.told_to_stop = False
+
+    def obey(self) -> None:
+        on = self.supervisor.signals.on
+        for signum in STOP:
+            on(signum, partial(self.stop, signum.name))
+        for signum in MEANINGLESS:
+            on(signum, partial(log.info, "%s means nothing to circusd", signum.name))
+        on(signal.SIGHUP, self.reload)
+
+    def stop(self, name: str) -> None:
+        if self.told_to_stop:
+            log.warning("%s again: killing whatever is left", name)
+            self.supervisor.kill()
+        self.told_to_stop = True
+        self.supervisor.begin_stop(name)
+
+    def reload(self) -> None:
+        logs.reopen()
+        if not self.supervisor.stopping:
+            log.info("SIGHUP: reloading every watcher")
+            self.supervisor.client.cast("reload")
+
+
+def _set_title() -> None:
+    with suppress(ImportError):
+        from setproctitle import setproctitle  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+        setproctitle("circusd")
