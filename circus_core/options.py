@@ -70,7 +70,7 @@ class Option:
         key = key or self.key
         name = key.removeprefix(self.key)
         if self.names is not None and name not in self.names:
-            near = nearest(name, self.names)
+            near = nearest(name, self.names, close=0.6)
             meant = f"did you mean {self.key}{near}?" if near else f"possible are {', '.join(sorted(self.names))}"
             raise OptionError(f"{key!r} isn't a valid {self.key.rstrip('_.')} setting", hint=meant)
         try:
