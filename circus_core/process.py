@@ -52,8 +52,8 @@ class Process:
     """A spawned process."""
 
     __slots__ = (
-        "_bus", "_deadline", "_gone", "_kin", "_number", "_owner", "_reaper", "_remains", "_signum", "_timer", "exit",
-        "expiry", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
+        "_bus", "_dead", "_deadline", "_gone", "_kin", "_number", "_owner", "_reaper", "_remains", "_signum", "_timer",
+        "exit", "expiry", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,7 @@ class Process:
         # A process is one of thousands: what only its end needs is made when it ends.
         self._gone: asyncio.Future[None] | None = None
         self._kin: dict[int, int] | None = None
+        self._dead: set[int] | None = None
         self._remains: Remains | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._signum = int(signal.SIGTERM)
@@ -192,12 +193,14 @@ class Process:
         """SIGKILL to the process and to every descendant, at once."""
         if self._remains is not None:
             self._remains.kill()
-        if not self.alive:
+        if self.state is ProcessState.GONE:
             return
-        self.state = ProcessState.STOPPING
         self.requested = True
         self._signum = signal.SIGKILL
         self._deadline = 0.0
+        if self.state is ProcessState.ENDED:
+            return
+        self.state = ProcessState.STOPPING
         self._kin = {**(self._kin or {}), **tree.identify(tree.descendants(self.pid))}
         # The group as a whole, so that nobody in it can fork away from it.
         self._send(signal.SIGKILL, True)
@@ -234,18 +237,18 @@ class Process:
         self._reaper.afterwards(self._look_for_remains)
 
     def _look_for_remains(self) -> None:
-        if not self._left_over():
+        if not self._left_over() and not self._restless():
             self._finish(None)
             return
         if not self.requested:
             self._signum, grace = self._owner.terms()
             self._deadline = asyncio.get_running_loop().time() + grace
-        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell, group=self.pid)
+        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell, self._restless)
         self._remains.gone.add_done_callback(self._finish)
 
     def _finish(self, _done: asyncio.Future[None] | None) -> None:
         self.state = ProcessState.GONE
-        self._remains = self._kin = None
+        self._remains = self._kin = self._dead = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -269,6 +272,20 @@ class Process:
                 pids.add(pid)
         pids.update(tree.descendants(*pids))
         return tree.identify(sorted(pids))
+
+    def _restless(self) -> bool:
+        """Whether somebody may fork away, and end, faster than he is found: nobody was, but the group has new dead.
+
+        The group is killed then, as a whole, which nobody can outrun.
+        """
+        if not tree.group_lives(self.pid):
+            return False
+        dead = {pid for pid in self._reaper.strangers() if (seen := tree.stat(pid)) and seen.group == self.pid}
+        before, self._dead = self._dead or set(), dead
+        if dead <= before:
+            return False
+        self._send(signal.SIGKILL, True)
+        return True
 
     def _is_kin(self, pid: int, mark: bytes) -> bool:
         seen = tree.stat(pid)

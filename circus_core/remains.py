@@ -30,8 +30,7 @@ class Remains:
     """Processes to be ended: asked with `signum`, killed at `deadline` (loop time). `gone` is done when none is left.
 
     `find` answers those that live now, pid and start time; it is called again whenever one of them ended, since a
-    process may have forked between two looks. `group` is the process group in which some of them may be: it is killed
-    as a whole, since one by one they could fork faster than they are found.
+    process may have forked between two looks. When it finds nobody, `restless` says whether to look once more.
     """
 
     def __init__(
@@ -40,14 +39,13 @@ class Remains:
         signum: int,
         deadline: float,
         tell: Callable[[int, int], None],
-        *,
-        group: int = 0,
+        restless: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._find = find
         self._signum = signum
         self._tell = tell
-        self._group = group
+        self._restless = restless
         self._held: dict[int, int] = {}
         self._looking: asyncio.Handle | None = None
         self.gone: asyncio.Future[None] = self._loop.create_future()
@@ -62,15 +60,9 @@ class Remains:
         for pid in found:
             if pid not in self._held:
                 self._hold(pid, found[pid])
-        if self._signum == signal.SIGKILL and self._group:
-            self._kill_group(found)
+        if not self._held and self._restless():
+            self._look_soon(0)
         self._finish()
-
-    def _kill_group(self, found: Mapping[int, int]) -> None:
-        """As long as somebody is in the group, its number cannot be another's."""
-        if any(seen is not None and seen.group == self._group for seen in map(tree.stat, found)):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._group, signal.SIGKILL)
 
     def _finish(self) -> None:
         if not self._held and self._looking is None and not self.gone.done():

@@ -114,7 +114,12 @@ async def supervised(
     config = Config(watchers={options.name.lower(): options for options in watchers})
     supervisor = Supervisor(config, daemon=daemon, plugins={"events": events, **(plugins or {})})
     async with supervisor:
-        yield Supervised(supervisor, events)
+        try:
+            yield Supervised(supervisor, events)
+        except BaseException:
+            # A test that has failed does not wait for whoever does not stop.
+            supervisor.kill()
+            raise
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""Programs that use a supervisor in a Python process of their own, where they may be daemon, poor, or somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAD = """
+import asyncio, json, os, resource, signal, subprocess, sys
+from circus_core.model import Config
+from circus_core.supervisor import Supervisor
+from circus_core.testing import Events, alive, python, supervised, until, watcher
+sys.path.insert(0, sys.argv[1])
+from tests.core.proc import descriptors, settled, stubborn
+
+async def main():
+"""
+
+
+def script(body: str, *, before: str = "", **options: Any) -> Any:
+    """Run the lines of an async function in a process of its own; answers, from JSON, what they return."""
+    code = (
+        f"{HEAD}{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+        f"{textwrap.dedent(before)}\n"
+        "answer = asyncio.run(main())\n"
+        "print(json.dumps(answer))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        **options,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
