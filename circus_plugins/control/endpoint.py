@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.control")
 
+FIRST, LAST = int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.NOBLOCK)
+"""Flags of a reply's two frames."""
 UNDER_WAY = 10_000
 """Requests that may be unfinished at one time; more are refused, so that no client can fill the memory with them."""
 LAST_WORDS = 1.0
@@ -121,8 +123,8 @@ class Endpoint:
         if socket.closed:
             return
         try:
-            socket.send(client, zmq.NOBLOCK | zmq.SNDMORE)
-            socket.send(reply, zmq.NOBLOCK)
+            socket.send(client, FIRST)
+            socket.send(reply, LAST)
         except zmq.ZMQError as error:
             log.info("a reply could not be sent: %s", error)
         self._edge.sent()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.doors")
 
+EVENTS, FD, POLLIN, RCVMORE, NOBLOCK = (
+    int(constant) for constant in (zmq.EVENTS, zmq.FD, zmq.POLLIN, zmq.RCVMORE, zmq.NOBLOCK)
+)  # pyzmq's own constants are enums, whose arithmetic costs as much as a send
 BUDGET = 50
 """Messages read in one turn of the loop, so that one busy client leaves everything else its turn."""
 
@@ -38,7 +41,7 @@ class Edge:
         self._copy = copy
         self._reading = False
         self._next: asyncio.Handle | None = None
-        self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
+        self._fd: int = socket.get(FD)  # type: ignore[assignment]
         loop.add_reader(self._fd, self.read)
         self._next = loop.call_soon(self.read)
 
@@ -52,10 +55,9 @@ class Edge:
             for _ in range(BUDGET):
                 if self._fd < 0:
                     return
-                try:
-                    frames = self._socket.recv_multipart(zmq.NOBLOCK, self._copy)
-                except zmq.Again:
+                if not self.pending():
                     return
+                frames = self._message()
                 try:
                     self._handle(frames)
                 except Exception:
@@ -67,8 +69,16 @@ class Edge:
 
     def pending(self) -> bool:
         """Whether something can be read now."""
-        events: Any = self._socket.getsockopt(zmq.EVENTS)
-        return bool(events & zmq.POLLIN)
+        events: Any = self._socket.get(EVENTS)
+        return bool(events & POLLIN)
+
+    def _message(self) -> list[Any]:
+        """The frames of the message that is there; as recv_multipart, at half its cost."""
+        socket = self._socket
+        frames: list[Any] = [socket.recv(NOBLOCK, self._copy)]
+        while socket.get(RCVMORE):
+            frames.append(socket.recv(NOBLOCK, self._copy))
+        return frames
 
     def sent(self) -> None:
         """To be called after each send: come back for messages whose notice it used up."""
