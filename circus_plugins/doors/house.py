@@ -138,7 +138,7 @@ class House:
         keyring = keys.Keyring(folder)
         if keyring.server() is not None:
             return keyring
-        make = "circusctl keys new NAME --role admin" + (f" --keys-dir {folder}" if keys_dir else "")
+        make = "circusctl keys new NAME --role admin" + (f" --dir {folder}" if keys_dir else "")
         if not address.wide:
             raise EndpointError(f"keys_dir = {folder} has no keys yet", hint=f"make one with `{make}`")
         raise EndpointError(
