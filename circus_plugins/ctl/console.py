@@ -12,8 +12,10 @@ ENVELOPE = frozenset({"status", "time", "id"})
 _INFO = "{pid}  {cmdline} {username} {nice} {mem_info1} {mem_info2} {cpu} {mem} {ctime}"
 
 
-def lines(command: str, reply: Reply) -> list[str]:
-    """The lines of an ok reply to `command`. Replies with fields that Circus does not know are shown as JSON."""
+def lines(command: str, reply: Reply, properties: Reply) -> list[str]:
+    """The lines of an ok reply to a request. Replies with fields that Circus does not know are shown as JSON."""
+    if command == "reloadconfig" and not properties.get("plan"):
+        return ["ok"]
     write = _COMMANDS.get(command)
     if write is not None:
         return write(reply)

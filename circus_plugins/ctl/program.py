@@ -122,8 +122,10 @@ class Program:
         if command.name == "status" and report.for_people(settings):
             properties["extended"] = True
         if command.waits and properties.get("waiting"):
-            return report.reply(command.name, session.wait_for(command.name, properties), settings)
-        return report.reply(command.name, session.ask(command.name, properties), settings)
+            answer = session.wait_for(command.name, properties)
+        else:
+            answer = session.ask(command.name, properties)
+        return report.reply(command.name, properties, answer, settings)
 
     def _own(self, command: Command, properties: dict[str, Any], settings: Settings) -> int:
         match command.name:

@@ -16,15 +16,15 @@ def for_people(settings: Settings) -> bool:
     return not settings.json and sys.stdout.isatty()
 
 
-def reply(command: str, answer: dict[str, Any], settings: Settings) -> int:
-    """Print circusd's answer; the exit status."""
+def reply(command: str, properties: dict[str, Any], answer: dict[str, Any], settings: Settings) -> int:
+    """Print circusd's answer to a request; the exit status."""
     failed = is_error(answer)
     if settings.json:
         print(as_json(answer, settings))
     elif failed:
         mistake(str(answer.get("reason", "unknown")), str(answer.get("hint") or ""))
     else:
-        for line in _lines(command, answer, settings):
+        for line in _lines(command, properties, answer, settings):
             print(line)
     return REFUSED if failed else DONE
 
@@ -51,12 +51,12 @@ def mistake(message: str, hint: str = "", usage: str = "") -> None:
             print(line, file=sys.stderr)
 
 
-def _lines(command: str, answer: dict[str, Any], settings: Settings) -> list[str]:
+def _lines(command: str, properties: dict[str, Any], answer: dict[str, Any], settings: Settings) -> list[str]:
     if for_people(settings) or (command == "status" and "details" in answer):
         from circus_plugins.ctl import screen
         from circus_plugins.ctl.tables import Terminal
 
-        return screen.lines(command, answer, Terminal(sys.stdout))
+        return screen.lines(command, answer, properties, Terminal(sys.stdout))
     from circus_plugins.ctl import console
 
-    return console.lines(command, answer)
+    return console.lines(command, answer, properties)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 Reply = dict[str, Any]
 
 
-def lines(command: str, reply: Reply, terminal: Terminal) -> list[str]:
-    """The lines of an ok reply to `command`."""
+def lines(command: str, reply: Reply, properties: Reply, terminal: Terminal) -> list[str]:
+    """The lines of an ok reply to a request."""
     if command == "status":
         from circus_plugins.ctl import status
 
@@ -29,7 +29,7 @@ def lines(command: str, reply: Reply, terminal: Terminal) -> list[str]:
     rest = {key: value for key, value in reply.items() if key not in console.ENVELOPE}
     if rest and command not in console.KNOWN:
         return _anything(rest, terminal)
-    return [visible(line) for line in console.lines(command, reply)]
+    return [visible(line) for line in console.lines(command, reply, properties)]
 
 
 def _list(reply: Reply, terminal: Terminal) -> list[str]:

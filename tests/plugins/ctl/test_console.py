@@ -53,7 +53,12 @@ LINE = "42  python bob 0 12.34M 1.00G 0.5 1.234 0:01.7"
     ],
 )  # fmt: skip
 def test_lines(command: str, fields: dict[str, Any], expected: list[str]) -> None:
-    assert lines(command, {"status": "ok", "time": 1.5, **fields, "id": 3}) == expected
+    assert lines(command, {"status": "ok", "time": 1.5, **fields, "id": 3}, {"plan": True}) == expected
+
+
+def test_a_plan_is_shown_to_scripts_only_if_they_asked_for_it() -> None:
+    done = {"status": "ok", "plan": [{"action": "restart", "target": "web", "why": "cmd changed"}]}
+    assert lines("reloadconfig", done, {"waiting": True}) == ["ok"]
 
 
 def test_only_replies_that_circus_does_not_have_are_shown_as_json() -> None:
