@@ -23,13 +23,14 @@ import attrs
 import circus_core
 import circus_plugins
 from circus_core import main as circusd
-from circus_core.assembly import ENTRY_POINTS, Assembly
+from circus_core.assembly import Assembly
 from circus_core.errors import ERRORS
 from circus_core.events import EVENTS, Event
 from circus_core.hookspecs import Interventions, Lifecycle, event_hooks
 from circus_core.options import Section, declared, describe
 from circus_plugins.ctl import main as circusctl
 from circus_plugins.ctl.catalogue import OWN
+from circus_plugins.host import main as plugin_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def import_everything() -> None:
 def assembly() -> Assembly:
     """What a circusd knows that has loaded every plugin that comes with circus-bus."""
     made = Assembly()
-    found = distribution("circus-bus").entry_points.select(group=ENTRY_POINTS)
+    found = distribution("circus-bus").entry_points.select(group="circus.plugins")
     for entry in sorted(found, key=lambda entry: entry.name):
         made.load(entry.name, entry.load())
     return made
@@ -227,7 +228,8 @@ def usage(command: Command) -> str:
 
 def programs_page() -> str:
     lines = [MADE, "# Programs", "What the programs say to `--help`."]
-    for name, main in (("circusd", circusd.main), ("circusctl", circusctl.main)):
+    programs = {"circusd": circusd.main, "circusctl": circusctl.main, "circus-plugin": plugin_host.main}
+    for name, main in programs.items():
         lines += [f"## `{name}`", f"```text\n{help_of(main)}\n```"]
     return "\n\n".join(lines) + "\n"
 
