@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circus_core.model import WatcherOptions
-    from circus_core.options import Section
+    from circus_core.options import Option, Section
 
 
 def changed(
@@ -60,7 +60,7 @@ def _values(
             continue
         if not entry.settable:
             raise OptionError(f"{key!r} cannot be changed while circusd runs", hint=entry.effect.value)
-        value = entry.value(_floored(key, raw), text=isinstance(raw, str) and entry.kind.name != "integer")
+        value = _typed(entry, key, raw)
         if entry.plugin:
             old, extra[key] = extra.get(key), value
         elif entry.prefix:
@@ -71,6 +71,15 @@ def _values(
             old, values[entry.attribute] = getattr(current, entry.attribute), value
         changes.append(Change(key, old, value, entry.effect if old != value else Effect.NOW))
     return values, extra, changes
+
+
+def _typed(entry: Option, key: str, raw: Any) -> Any:
+    text = isinstance(raw, str) and entry.kind.name != "integer"
+    try:
+        return entry.value(_floored(key, raw), text=text, key=key)
+    except OptionError as error:
+        # Circus names the key alone, whatever the value was sent as.
+        raise OptionError(error.message.replace(f"{key} = {raw!r}", repr(key), 1), hint=error.hint) from None
 
 
 def _free_form(section: Section, key: str, raw: Any, extra: dict[str, object]) -> Change:

@@ -6,6 +6,7 @@ misfortune stays its own.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shlex
@@ -71,8 +72,6 @@ def environment(options: WatcherOptions, environ: Mapping[str, str]) -> dict[str
 
 def identity(options: WatcherOptions) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     """User, group and supplementary groups as numbers, None for those that stay circusd's own."""
-    import grp
-
     uid = gid = groups = None
     account = None
     if options.uid is not None:
@@ -92,6 +91,9 @@ def identity(options: WatcherOptions) -> tuple[int | None, int | None, tuple[int
         gid = account.pw_gid
     if account is not None and gid is not None:
         groups = tuple(os.getgrouplist(account.pw_name, gid))
+    elif uid is not None:
+        # No account, so no groups: those of circusd are not for others.
+        groups = ()
     if (uid, gid) == (os.geteuid(), os.getegid()) and os.geteuid() != 0:
         return None, None, None
     return uid, gid, groups if os.geteuid() == 0 else None

@@ -175,7 +175,9 @@ class Slots:
         try:
             launch = build(options, slot.wid, f"{self.family}/{number}", around.environ, around.variables)
             pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
-        except CircusError as error:
+        except Exception as error:
+            if not isinstance(error, CircusError):
+                log.exception("%s/%d: spawning failed unexpectedly", options.name, slot.wid)
             self._spawn_failed(slot, str(error))
             return None
         process = slot.process = Process(options.name, slot.wid, pid, number, around.bus, around.reaper, self)

@@ -10,7 +10,7 @@ import errno
 import os
 import resource
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import SpawnError
 from circus_core.kinds import RLIMITS
@@ -37,17 +37,15 @@ def spawn(launch: Launch) -> int:
             stderr=_standard(launch.stderr),
             pass_fds=launch.pass_fds,
             start_new_session=True,
-            user=launch.uid,
-            group=launch.gid,
-            extra_groups=launch.groups,
             umask=-1 if launch.umask is None else launch.umask,
-            preexec_fn=_limiter(launch.rlimits) if launch.rlimits else None,
+            **_user_and_limits(launch),
         )
     except OSError as error:
         raise SpawnError(f"cannot run {launch.argv[0]}: {_what(error)}", hint=_hint(error, launch)) from error
     except subprocess.SubprocessError as error:
         limits = ", ".join(f"rlimit_{name} = {value}" for name, value in launch.rlimits.items())
-        raise SpawnError(f"cannot run {launch.argv[0]}: {error}", hint=f"the limits were {limits}") from error
+        hint = f"circusd may not set one of {limits}, or change to the user"
+        raise SpawnError(f"cannot run {launch.argv[0]}: {error}", hint=hint) from error
     except (ValueError, TypeError) as error:
         raise SpawnError(f"cannot run {launch.argv[0]}: {error}") from error
     # The reaper waits for the child by its pid; this object must not, and says nothing when it is dropped.
@@ -58,6 +56,24 @@ def spawn(launch: Launch) -> int:
 def _standard(descriptor: int | None) -> int | None:
     """A kept descriptor of /dev/null saves Popen from opening one for every child."""
     return _NULL if descriptor == DEVNULL else descriptor
+
+
+def _user_and_limits(launch: Launch) -> dict[str, Any]:
+    """Popen's arguments for these. Limits come first, since root may raise them; Popen would change the user first."""
+    if not launch.rlimits:
+        return {"user": launch.uid, "group": launch.gid, "extra_groups": launch.groups}
+    limit = _limiter(launch.rlimits)
+
+    def prepare() -> None:
+        limit()
+        if launch.groups is not None:
+            os.setgroups(launch.groups)
+        if launch.gid is not None:
+            os.setregid(launch.gid, launch.gid)
+        if launch.uid is not None:
+            os.setreuid(launch.uid, launch.uid)
+
+    return {"preexec_fn": prepare}
 
 
 def _limiter(limits: Mapping[str, int]) -> Callable[[], None]:
@@ -93,7 +109,8 @@ def _hint(error: OSError, launch: Launch) -> str:
     """What the machine lacks, as far as the error number and a look at the files can tell."""
     program = launch.executable or launch.argv[0]
     name = os.fsdecode(error.filename) if error.filename else program
-    if launch.cwd is not None and name == launch.cwd and program != launch.cwd:
+    # Popen names working_dir for a change of user that failed, too.
+    if launch.cwd is not None and name == launch.cwd and program != launch.cwd and error.errno != errno.EPERM:
         return f"working_dir {launch.cwd} cannot be entered"
     match error.errno:
         case errno.ENOENT if "/" not in program:

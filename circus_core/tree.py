@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+_spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+"""Given up for the moment of a look when no descriptor is left: who is taken for gone is not ended."""
 
 
 class Stat(NamedTuple):
@@ -21,19 +29,36 @@ class Stat(NamedTuple):
         return self.state not in "ZXx"
 
 
+def _spared(look: Callable[[str], T], path: str) -> T:
+    """What `look` answers, even if this process has no descriptor left."""
+    global _spare
+    try:
+        return look(path)
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+    os.close(_spare)
+    try:
+        return look(path)
+    finally:
+        _spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
 def _read(path: str) -> bytes:
     """The whole of a small /proc file; empty if the process is gone or may not be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return _spared(_content, path)
     except OSError:
         return b""
+
+
+def _content(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []
         while part := os.read(descriptor, 65536):
             parts.append(part)
         return b"".join(parts)
-    except OSError:
-        return b""
     finally:
         os.close(descriptor)
 
@@ -51,7 +76,7 @@ def stat(pid: int) -> Stat | None:
 def children(pid: int) -> list[int]:
     """The direct children, of whichever thread."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
+        threads = _spared(os.listdir, f"/proc/{pid}/task")
     except OSError:
         return []
     found: list[int] = []
@@ -86,7 +111,7 @@ def identify(pids: list[int]) -> dict[int, int]:
 
 def everyone() -> list[int]:
     """All pids on the machine (in this pid namespace)."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(name) for name in _spared(os.listdir, "/proc") if name.isdigit()]
 
 
 def environment(pid: int) -> bytes:

@@ -44,6 +44,11 @@ def descriptor(pid: int, number: int) -> str:
     return os.readlink(f"/proc/{pid}/fd/{number}")
 
 
+def is_file(pid: int, name: str, path: str | Path) -> bool:
+    """Whether /proc/PID/`name`, `exe` or `cwd`, is the file or folder `path`."""
+    return os.path.samefile(f"/proc/{pid}/{name}", path)
+
+
 def descriptors() -> dict[str, str]:
     """This process' own descriptors, but for the one that reads them."""
     found = {}
