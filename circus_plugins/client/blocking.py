@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from circus_core.errors import EndpointError
 from circus_plugins.client import wire
 from circus_plugins.doors.address import default_endpoint
 
@@ -44,7 +45,11 @@ class Client:
         self._linger = 0
         self._tunnels: list[Tunnel] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._connect(zmq.DEALER, self.endpoint)
+        try:
+            self._socket = self._connect(zmq.DEALER, self.endpoint)
+        except BaseException:
+            self._leave()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +60,9 @@ class Client:
     def close(self) -> None:
         """Disconnect, and end what follows events; what was cast has a second to leave."""
         self._socket.close(self._linger)
+        self._leave()
+
+    def _leave(self) -> None:
         self._context.destroy(0)
         for tunnel in self._tunnels:
             tunnel.close()
@@ -151,11 +159,21 @@ class Client:
 
                 self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
                 endpoint = self._tunnels[-1].near
-            socket.connect(endpoint)
+            connect(socket, endpoint)
         except BaseException:
             socket.close(0)
             raise
         return socket
+
+
+def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Connect, in the background; raises EndpointError for what is no endpoint."""
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise EndpointError(
+            f"{endpoint} is not an endpoint: {error.strerror}", hint="expected ipc:///PATH or tcp://HOST:PORT"
+        ) from error
 
 
 def prepare(socket: zmq.Socket[bytes], key: str | None) -> None:

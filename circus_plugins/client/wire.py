@@ -60,8 +60,13 @@ def is_patient(properties: Mapping[str, Any] | None, timeout: float | None) -> b
 
 
 def reply(raw: bytes) -> dict[str, Any]:
-    """A reply, whatever it says."""
-    found: dict[str, Any] = json.loads(raw)
+    """A reply, whatever it says; raises CircusError if it is none."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise CircusError("the answer is not one of circusd's", hint="is this the endpoint of a circusd?")
     return found
 
 

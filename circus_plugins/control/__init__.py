@@ -6,7 +6,6 @@ Why a plugin: a supervisor that nobody talks to needs no door.
 from __future__ import annotations
 
 import os
-import pwd
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -18,7 +17,7 @@ from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.control.endpoint import Endpoint
 from circus_plugins.doors.address import CONTROL
-from circus_plugins.doors.house import House
+from circus_plugins.doors.house import House, account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,8 +102,12 @@ class Control(CircusPlugin):
     async def _open(self) -> Endpoint:
         assert self._house is not None
         wanted = self._wanted()
-        endpoint, owner_name, keys_dir = wanted
-        owner = _uid(owner_name) if owner_name else None
+        endpoint, owner, keys_dir = wanted
+        if owner and not endpoint:
+            raise EndpointError(
+                f"endpoint_owner: user {owner} cannot reach the default socket, whose folder is private",
+                hint="set endpoint to an ipc:// path in a folder that this user may enter",
+            )
         door = await self._house.open(
             zmq.ROUTER,
             "endpoint",
@@ -114,10 +117,9 @@ class Control(CircusPlugin):
             owner=owner,
             sockopts={zmq.RCVHWM: PENDING_PER_CLIENT},
         )
-        unix = door.text.startswith("ipc://") and not door.text.startswith("ipc://@")
-        if owner is not None and not unix:
+        if owner and door.owner is None:
             self.log.warning("endpoint_owner: ignored, as %s is not a file", door.text)
-        if door.keyring is None and not unix:
+        if door.keyring is None and not door.path:
             self.log.warning(
                 "endpoint %s: every user of this machine can give orders there, as user %d; "
                 "use an ipc:// endpoint, or set keys_dir",
@@ -125,7 +127,8 @@ class Control(CircusPlugin):
             )  # fmt: skip
         self._opened = wanted
         self.log.info("control endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
-        return Endpoint(door, self._supervisor.dispatch, _OwnerCheck(owner) if owner is not None and unix else None)
+        check = _OwnerCheck(door.owner) if door.owner is not None else None
+        return Endpoint(door, self._supervisor.dispatch, check)
 
     def _option(self, key: str) -> str | None:
         value: str | None = self._supervisor.config.supervisor.extra.get(key)
@@ -163,24 +166,7 @@ class _OwnerCheck:
             options = {}
         if command == "set" and "uid" not in options:
             return
-        if "uid" not in options or _known_uid(options["uid"]) != self._owner:
+        if "uid" not in options or account(options["uid"]) != self._owner:
             raise RequestError(
                 "uid does not match endpoint_owner", hint=f"the options need uid = {self._owner} on this endpoint"
             )
-
-
-def _uid(name: str) -> int:
-    found = _known_uid(name)
-    if found is None:
-        raise EndpointError(f"endpoint_owner = {name}: there is no such user")
-    return found
-
-
-def _known_uid(account: object) -> int | None:
-    if isinstance(account, int):
-        return account
-    text = str(account)
-    try:
-        return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
-    except (KeyError, ValueError):
-        return None

@@ -53,8 +53,14 @@ def runtime_dir() -> str:
 
 
 def default_endpoint(name: str = CONTROL) -> str:
-    """The endpoint used where none is configured: a socket called `name` in the runtime folder."""
-    return f"ipc://{os.path.join(runtime_dir(), name)}"
+    """The endpoint used where none is configured: a socket called `name` in the runtime folder.
+
+    Raises EndpointError where somebody else made that folder: what listens there would not be circusd.
+    """
+    folder = runtime_dir()
+    if os.path.lexists(folder):
+        _check_owner(folder, os.lstat(folder).st_uid)
+    return f"ipc://{os.path.join(folder, name)}"
 
 
 def parse(endpoint: str, option: str) -> Address:
@@ -116,13 +122,17 @@ def make_private(folder: str) -> None:
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode):
         raise EndpointError(f"the runtime folder {folder} is not a folder", hint="remove what is there")
-    if found.st_uid != os.geteuid():
-        raise EndpointError(
-            f"the runtime folder {folder} belongs to user {found.st_uid}, not to user {os.geteuid()} who runs this",
-            hint="whoever owns it could put another socket in place of ours; remove it, or set XDG_RUNTIME_DIR",
-        )
+    _check_owner(folder, found.st_uid)
     if found.st_mode & 0o077:
         raise EndpointError(f"the runtime folder {folder} is open to other users", hint=f"chmod 700 {folder}")
+
+
+def _check_owner(folder: str, owner: int) -> None:
+    if owner != os.geteuid():
+        raise EndpointError(
+            f"the runtime folder {folder} belongs to user {owner}, not to user {os.geteuid()} who runs this",
+            hint="whoever owns it could put another socket in place of ours; remove it, or set XDG_RUNTIME_DIR",
+        )
 
 
 def silence(endpoint: str) -> str:

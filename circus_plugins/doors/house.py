@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +38,7 @@ RELEASE_TIME = 2.0
 class Door:
     """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it.
 
-    `path` is the socket's file, if it has one.
+    `path` is the socket's file, if it has one, and `owner` the uid it was given to, if it was.
     """
 
     option: str
@@ -45,13 +46,16 @@ class Door:
     socket: zmq.Socket[bytes]
     path: str = ""
     keyring: Keyring | None = None
+    owner: int | None = None
+    _file: os.stat_result | None = None
 
     def close(self, linger: float) -> None:
         """Close it; what was sent and not yet delivered has `linger` seconds more."""
         if not self.socket.closed:
-            if self.path:
+            if self._file is not None:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.path)  # libzmq leaves it behind
+                    if os.path.samestat(self._file, os.lstat(self.path)):
+                        os.unlink(self.path)  # libzmq leaves it behind
             self.socket.close(int(linger * 1000))
 
 
@@ -97,22 +101,18 @@ class House:
         *,
         default: str,
         keys_dir: str | None = None,
-        owner: int | None = None,
+        owner: str | None = None,
         sockopts: Mapping[int, int] | None = None,
     ) -> Door:
         """Bind `endpoint`, or the default socket if there is none; raises EndpointError with what to do about it.
 
-        `owner` is the uid that may use an ipc socket instead of our own.
+        `owner` is a user who may use a socket in the file system instead of ours.
         """
         if not endpoint:
             endpoint = addresses.default_endpoint(default)
             addresses.make_private(os.path.dirname(endpoint.removeprefix("ipc://")))
-            if owner not in (None, os.geteuid()):
-                raise EndpointError(
-                    f"endpoint_owner: user {owner} cannot reach {endpoint}, whose folder is private",
-                    hint=f"set {option} to an ipc:// path in a folder that this user may enter",
-                )
         address = addresses.parse(endpoint, option)
+        uid = _uid(owner) if owner and address.path else None
         keyring = self._keyring(address, option, keys_dir)
         socket = self.context.socket(kind)
         try:
@@ -122,12 +122,15 @@ class House:
                 socket.setsockopt(name, value)
             if keyring is not None:
                 self._ask_for_keys(socket, option, keyring)
-            await self._bind(socket, address, option, owner)
+            await self._bind(socket, address, option, uid)
         except BaseException:
             socket.close(0)
             raise
-        text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0") if address.tcp else address.text  # type: ignore[arg-type]
-        door = self.doors[option] = Door(option, text, socket, address.path, keyring)
+        text = address.text
+        if address.tcp:
+            text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0")  # type: ignore[arg-type]
+        file = os.lstat(address.path) if address.path else None
+        door = self.doors[option] = Door(option, text, socket, address.path, keyring, uid, file)
         return door
 
     def _keyring(self, address: Address, option: str, keys_dir: str | None) -> Keyring | None:
@@ -205,6 +208,24 @@ class House:
             raise _refused(option, address.text, error, None) from error
         finally:
             os.umask(mask)
+
+
+def _uid(owner: str) -> int:
+    found = account(owner)
+    if found is None:
+        raise EndpointError(f"endpoint_owner = {owner}: there is no such user")
+    return found
+
+
+def account(name: object) -> int | None:
+    """The uid of a user, by name or number; None if there is no such user."""
+    if isinstance(name, int):
+        return name
+    text = str(name)
+    try:
+        return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
+    except (KeyError, ValueError):
+        return None
 
 
 def _refused(option: str, text: str, error: OSError | zmq.ZMQError, pid: int | None) -> EndpointError:

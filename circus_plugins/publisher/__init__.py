@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 KEPT = 10_000
 """Events kept for replay, unless `events_kept` says otherwise."""
-PAGE = 1000
-"""Events in one reply, unless `limit` says otherwise."""
+PAGE = 250
+"""The most events in one reply: encoding them keeps circusd busy for a millisecond or two."""
 LAST_WORDS = 0.2
 """Seconds that the final events have to reach their subscribers."""
 SYNC = b"sync."
@@ -83,7 +83,7 @@ class Publisher(CircusPlugin):
                 Argument("until", "integer", "Only events up to this seq."),
                 Argument("watcher", "text", "Only events of this watcher."),
                 Argument("event", "text", "Only events of this name, such as process_exited, or of Circus' name."),
-                Argument("limit", "integer", "At most so many.", default=PAGE),
+                Argument("limit", "integer", f"At most so many, and never more than {PAGE}.", default=PAGE),
                 Argument("sync", "text", "Answer once a subscription to the topic `sync.TEXT` counts."),
                 help="Followers subscribe first and then ask for what came before; `seq` tells what they have already.",
                 replies={
@@ -150,18 +150,19 @@ class Publisher(CircusPlugin):
 
     def _wanted(self) -> tuple[str | None, ...]:
         extra = self._supervisor.config.supervisor.extra
-        return extra.get("pubsub_endpoint"), extra.get("keys_dir")
+        return extra.get("pubsub_endpoint"), extra.get("endpoint_owner"), extra.get("keys_dir")
 
     async def _open(self) -> None:
         assert self._house is not None
         wanted = self._wanted()
-        endpoint, keys_dir = wanted
+        endpoint, owner, keys_dir = wanted
         door = await self._house.open(
             zmq.XPUB,
             "pubsub_endpoint",
             endpoint,
             default=EVENTS,
             keys_dir=keys_dir,
+            owner=owner if endpoint else None,
             sockopts={zmq.SNDHWM: KEPT},
         )
         self._opened = wanted
@@ -217,7 +218,7 @@ class Publisher(CircusPlugin):
 
     def _reply(self, request: Request) -> Reply:
         given = request.arguments
-        since, until, limit = given.get("since"), given.get("until"), max(0, given.get("limit", PAGE))
+        since, until, limit = given.get("since"), given.get("until"), min(max(0, given.get("limit", PAGE)), PAGE)
         until = self.ring.last if until is None else until
         wanted = _filter(given.get("watcher"), given.get("event"))
         if since is None:

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.errors import ERRORS, CircusError, ConfigError, RequestError, UnknownCommandError, UnknownWatcherError
+from circus_core.errors import (
+    ERRORS,
+    CircusError,
+    ConfigError,
+    EndpointError,
+    RequestError,
+    UnknownCommandError,
+    UnknownWatcherError,
+)
 from circus_core.events import WatcherStarted
 from circus_plugins.client import AsyncClient, Client, NoAnswerError, wire
 from circus_plugins.control import envelope as envelopes
@@ -129,8 +137,9 @@ def test_closing_an_async_client_ends_its_calls_and_followers() -> None:
             client = AsyncClient()
             call = asyncio.create_task(client.call("never"))
             follower = client.events(since=supervisor.bus.seq)
+            supervisor.bus.publish(WatcherStarted(watcher="one"))
+            assert (await anext(follower))["event"] == "watcher_started"
             following = asyncio.ensure_future(anext(follower, None))
-            await until(lambda: bool(supervisor.roles) and bool(client._subscriptions))
             await client.call("status")
             client.close()
             with pytest.raises(CircusError, match="the client was closed"):
@@ -138,6 +147,14 @@ def test_closing_an_async_client_ends_its_calls_and_followers() -> None:
             assert await following is None
 
     asyncio.run(main())
+
+
+def test_what_is_no_endpoint_or_no_circusd_is_said() -> None:
+    with pytest.raises(EndpointError, match="nonsense is not an endpoint"):
+        Client("nonsense")
+    for junk in (b"", b"[]", b"not json", b"[" * 100_000):
+        with pytest.raises(CircusError, match="not one of circusd's"):
+            wire.reply(junk)
 
 
 def test_silence_has_its_cause_in_the_error(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.plugins.standin import StandIn, opened, plugin, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from circus_core.requests import Request
 
@@ -337,6 +338,20 @@ def test_a_reload_with_another_endpoint_opens_it_and_closes_the_old_one(tmp_path
     served(scenario)
 
 
+def test_a_reload_with_other_keys_keeps_the_socket_where_it_is(tmp_path: Path) -> None:
+    async def scenario(supervisor: StandIn, raw: Raw) -> None:
+        control = plugin(supervisor, "control")
+        before = control._endpoint
+        supervisor.configure(keys_dir=str(tmp_path))
+        supervisor.bus.publish(SupervisorReloaded())
+        await until(lambda: control._endpoint is not before and before.door.socket.closed)
+        other = Raw()
+        assert (await other.ask({"command": "status"}))["status"] == "ok"
+        other.close()
+
+    served(scenario)
+
+
 def test_a_reload_with_an_impossible_endpoint_keeps_the_old_one(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         supervisor.configure(endpoint="ipc:///no/such/folder/x.sock")
@@ -398,11 +413,14 @@ def test_endpoint_owner_owns_the_socket(tmp_path: Any) -> None:
         async with opened(endpoint=f"ipc://{path}", endpoint_owner="nobody"):
             found = path.stat()
             assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, group, 0o600)
+        events = f"ipc://{tmp_path}/events.sock"
+        async with opened(endpoint=f"ipc://{path}", pubsub_endpoint=events, endpoint_owner="nobody", publisher=True):
+            assert (tmp_path / "events.sock").stat().st_uid == 65534
         with pytest.raises(EndpointError, match="whose folder is private"):
             async with opened(endpoint_owner="nobody"):
                 pass
         with pytest.raises(EndpointError, match="there is no such user"):
-            async with opened(endpoint_owner="no-such-user"):
+            async with opened(endpoint=f"ipc://{path}", endpoint_owner="no-such-user"):
                 pass
 
     asyncio.run(main())

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circus_core.errors import EndpointError
-from circus_plugins.client import AsyncClient
+from circus_plugins.client import AsyncClient, Client
 from circus_plugins.doors import address, holder
 from circus_plugins.doors.lock import PathLock
 from tests.plugins.standin import opened, plugin
@@ -104,6 +104,8 @@ def test_the_runtime_folder_must_be_ours_and_private(runtime_directory: Path) ->
     if os.geteuid() == 0:
         os.chown(folder, 65534, -1)
         assert "belongs to user 65534" in refusal()
+        with pytest.raises(EndpointError, match="belongs to user 65534"):
+            Client()
     folder.rmdir()
     (runtime_directory / "elsewhere").mkdir(mode=0o700)
     folder.symlink_to(runtime_directory / "elsewhere")
