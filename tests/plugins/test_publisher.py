@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,11 @@ from circus_plugins.publisher.ring import Ring
 from tests.plugins.standin import opened, plugin, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
+
+    from circus_core.testing import Circusd
 
 
 class Subscriber:
@@ -297,3 +302,23 @@ def test_a_new_circusd_is_followed_from_its_beginning() -> None:
     events = [{"event": "x", "seq": seq} for seq in (1, 2, 3)]
     assert follower.replayed({**reply, "events": events, "next": 3}) == (events, False)
     assert follower.since == 3
+
+
+def test_circusd_tells_its_own_end(circusd: Callable[..., Circusd]) -> None:
+    daemon = circusd("[watcher:one]\ncmd = sleep 1000\ncopy_env = True\n")
+    daemon.call("status")
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    subscriber = context.socket(zmq.SUB)
+    subscriber.subscribe(b"")
+    subscriber.connect(daemon.pubsub_endpoint)
+    while not subscriber.poll(20):
+        daemon.call("set", name="one", options={"priority": 1}, waiting=True)
+    daemon.signal(signal.SIGTERM)
+    topics = []
+    while (not topics or topics[-1] != b"watcher.one.stop") and subscriber.poll(20_000):
+        topics.append(subscriber.recv_multipart()[0])
+    context.destroy(0)
+    assert [topic for topic in topics if topic != b"watcher.one.updated"] == [
+        b"event.supervisor_stopping", b"watcher.one.kill", b"watcher.one.reap", b"watcher.one.stop",
+    ]  # fmt: skip
+    assert daemon.wait() == 0
