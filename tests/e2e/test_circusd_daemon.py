@@ -49,7 +49,8 @@ def test_it_returns_once_everything_was_started(folder: Path) -> None:
     assert seen.session not in (pid, os.getsid(0))
     assert [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)] == ["/dev/null"] * 3
     (sleeper,) = tree.children(pid)
-    assert Path(f"/proc/{sleeper}/cmdline").read_bytes() == b"sleep\x001000\x00"
+    # For a moment after the spawn the kernel shows no words.
+    until(lambda: Path(f"/proc/{sleeper}/cmdline").read_bytes() == b"sleep\x001000\x00")
     assert Path(f"/proc/{pid}/cwd").resolve() == folder
     assert "circusd is up" in Path("circusd.log").read_text()
 
