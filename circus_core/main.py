@@ -6,7 +6,6 @@ and the status of the process that failed where `exit_on_failure` ended it.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import signal
 import sys
@@ -14,11 +13,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from circus_core import __version__, logs
+from circus_core import __version__, lean, logs
 from circus_core.daemon import STOP, detach, open_standard
 from circus_core.errors import CircusError, ConfigError, OptionError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Sequence
 
     from circus_core.daemon import Report
@@ -26,14 +26,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("circus")
 
 
+class Arguments:
+    """What the command line said; where it says nothing, these."""
+
+    config: str | None = None
+    check = False
+    strict = False
+    no_plugins = False
+    daemon = False
+    pidfile: str | None = None
+    log_level: str | None = None
+    log_output: str | None = None
+    logger_config: str | None = None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run circusd with these arguments, or those of the process; answers the exit status."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.config is None:
-        if arguments.check:
-            parser.error("--check needs a configuration file")
-        parser.print_usage()
+    arguments = _read(sys.argv[1:] if argv is None else list(argv))
+    if arguments is None:
         return 0
     if not arguments.check:
         for signum in STOP:
@@ -59,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _run(arguments: argparse.Namespace, held: logs.Held, report: Report) -> int:
+def _run(arguments: Arguments, held: logs.Held, report: Report) -> int:
+    lean.import_asyncio()
     from circus_core import service
 
     if not arguments.check:
@@ -72,7 +83,26 @@ def _run(arguments: argparse.Namespace, held: logs.Held, report: Report) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _read(argv: list[str]) -> Arguments | None:
+    """The arguments, or None if there is nothing to run; exits as argparse does for those that cannot be read."""
+    arguments = Arguments()
+    if len(argv) == 1 and not argv[0].startswith("-"):
+        # The common case, without a parser that would stay in memory for as long as circusd runs.
+        arguments.config = argv[0]
+        return arguments
+    parser = _parser()
+    parser.parse_args(argv, namespace=arguments)
+    if arguments.config is None:
+        if arguments.check:
+            parser.error("--check needs a configuration file")
+        parser.print_usage()
+        return None
+    return arguments
+
+
+def _parser() -> ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="circusd",
         description="Keep the programs of a configuration running.",
@@ -80,13 +110,34 @@ def _parser() -> argparse.ArgumentParser:
         "reloads every watcher gracefully.",
         # The width of the terminal is found by modules that would then stay in memory for good.
         formatter_class=partial(argparse.HelpFormatter, width=100),
+        argument_default=argparse.SUPPRESS,
     )
     add = parser.add_argument
-    add("config", nargs="?", help="the configuration, a .ini or .toml file")
-    add("--check", action="store_true", help="find every mistake in the configuration, print what would start, and end")
-    add("--strict", action="store_true", help="take options and sections that nobody knows as mistakes")
-    add("--no-plugins", action="store_true", help="load no plugin, so that circusd cannot be reached by circusctl")
-    add("--daemon", action="store_true", help="go into the background; return once it runs, or say why it does not")
+    add("config", nargs="?", default=argparse.SUPPRESS, help="the configuration, a .ini or .toml file")
+    add(
+        "--check",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="find every mistake in the configuration, print what would start, and end",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="take options and sections that nobody knows as mistakes",
+    )
+    add(
+        "--no-plugins",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="load no plugin, so that circusd cannot be reached by circusctl",
+    )
+    add(
+        "--daemon",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="go into the background; return once it runs, or say why it does not",
+    )
     add("--pidfile", metavar="FILE", help="keep the pid in this file, which only one circusd can hold")
     add(
         "--log-level", metavar="LEVEL", type=_level, help=f"{', '.join(logs.LEVELS)}; {logs.DEFAULT_LEVEL} if not given"
@@ -102,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _level(text: str) -> str:
+    import argparse
+
     try:
         logs.level_number(text)
     except OptionError as error:

@@ -23,9 +23,9 @@ from circus_core.plan import Action, first_plan
 from circus_core.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Callable
 
+    from circus_core.main import Arguments
     from circus_core.model import SupervisorOptions
 
 log = logging.getLogger("circus")
@@ -37,7 +37,7 @@ MEANINGLESS = (
 """All but SIGWINCH would end circusd and leave its processes alone (PROTOCOL.md O-51)."""
 
 
-def check(arguments: Namespace) -> tuple[Action, ...]:
+def check(arguments: Arguments) -> tuple[Action, ...]:
     """What would be done, in order; raises what would keep circusd from starting, as far as files can tell."""
     assembly = _assemble(arguments)
     supervisor = Supervisor(assembly, daemon=True)
@@ -53,7 +53,7 @@ def check(arguments: Namespace) -> tuple[Action, ...]:
     return first_plan(assembly.config)
 
 
-def serve(arguments: Namespace, started: Callable[[], None]) -> int:
+def serve(arguments: Arguments, started: Callable[[], None]) -> int:
     """Run until everything has stopped; answers the exit status. `started` is called when every watcher was started."""
     assembly = _assemble(arguments)
     options = assembly.config.supervisor
@@ -72,12 +72,12 @@ def serve(arguments: Namespace, started: Callable[[], None]) -> int:
         return asyncio.run(_supervise(assembly, started))
 
 
-def _assemble(arguments: Namespace) -> Assembly:
+def _assemble(arguments: Arguments) -> Assembly:
     plugins = None if arguments.no_plugins else DEFAULT_PLUGINS
     return assemble(arguments.config, plugins=plugins, strict=arguments.strict)
 
 
-def _log_level(arguments: Namespace, options: SupervisorOptions) -> str | None:
+def _log_level(arguments: Arguments, options: SupervisorOptions) -> str | None:
     level: str | None = arguments.log_level
     return level or ("debug" if options.debug else options.loglevel)
 
