@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         program = None
     bench = Bench(cache, program, args.rounds, None if args.peers is None else args.peers.split(","))
 
-    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}\n")
+    load = os.getloadavg()[0]
+    print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, load {load:.1f}")
+    print("The machine is busy with other things: trust ratios, not times.\n" if load > 1 else "", flush=True)
     reports = []
     for suite in SUITES:
         if mine := wanted & set(suite.NAMES):
@@ -55,7 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(report.text(), flush=True)
                 reports.append(asdict(report))
     if args.json:
-        machine = {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
+        machine = {
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": load,
+        }
         args.json.write_text(json.dumps({"machine": machine, "reports": reports}, indent=1) + "\n")
     return 0
 
