@@ -33,7 +33,7 @@ async def apply(
     supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None
 ) -> None:
     """Do what the plan says, and have the new configuration in force."""
-    supervisor.assembly.config = new
+    supervisor.assembly.adopt(new)
     waiting: list[Awaitable[Any]] = []
     for action in actions:
         log.info("reloadconfig: %s", action)

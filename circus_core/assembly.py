@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import os
-import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from circus_core import commands, model
 from circus_core.bus import Bus, Loaded
 from circus_core.config import accept, build, read
 from circus_core.config import plugins as configured_plugins
-from circus_core.errors import ConfigError, PluginError, RequestError
+from circus_core.errors import ConfigError, RequestError
+from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions
-from circus_core.options import Section, declared
 from circus_core.plugin import CircusPlugin, Registry
-from circus_core.structure import structure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
+    from collections.abc import Iterator, Mapping
 
+    from circus_core.document import Document
+    from circus_core.model import WatcherOptions
+    from circus_core.options import Section
     from circus_core.plugin import Client
     from circus_core.requests import Command, Handler
+    from circus_core.structure import Problem
 
 log = logging.getLogger("circus.config")
 
-ENTRY_POINTS = "circus.plugins"
 DEFAULT_PLUGINS: Mapping[str, str] = {
     "control": "circus_plugins.control:Control",
     "publisher": "circus_plugins.publisher:Publisher",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
+    "host": "circus_plugins.host:Host",
 }
 """What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""
 
@@ -49,13 +49,19 @@ class Assembly:
     config: Config = field(factory=Config)
     path: str | None = None
     strict: bool = False
+    _read: tuple[Config, Mapping[str, Section]] | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of the configuration, where plugins that are files are looked for."""
+        return os.path.dirname(self.path or "")
 
     def load(self, name: str, plugin: object, use: str = "") -> Loaded:
         """Put a plugin on the bus; a dotted path is imported and a class is made an instance. Raises PluginError."""
         if isinstance(plugin, str):
             use = plugin
-            plugin = find(plugin, os.path.dirname(self.path or ""))
-        made = plugin() if isinstance(plugin, type) else plugin
+            plugin = find(plugin, self.folder)
+        made = instance(use or name, plugin)
         try:
             return self.bus.load(name, made, registry=Registry(name, self.sections, self.commands), use=use)
         except BaseException:
@@ -75,35 +81,69 @@ class Assembly:
 
     def load_configured(self, name: str, options: PluginOptions) -> Loaded | None:
         """Load the plugin of `[plugin:NAME]`; None if it is not one for inside circusd. Raises PluginError."""
-        if options.host != "core":
-            log.warning("[plugin:%s] is not loaded: this circusd hosts plugins with `host = core` only", name)
-            return None
-        return self.load(name, options.use, options.use)
+        return self.load(name, options.use, options.use) if options.inside else None
 
     def equip(self, loaded: Loaded, client: Client) -> None:
-        """Give a plugin its name, logger, client and checked options, if it is a CircusPlugin."""
-        plugin = loaded.plugin
-        if isinstance(plugin, CircusPlugin):
-            plugin.name = loaded.name
-            plugin.client = client
-            plugin.log = logging.getLogger(f"circus.plugin.{loaded.name}")
-            plugin.options = self._options(loaded.name, type(plugin))
-
-    def _options(self, name: str, cls: type[CircusPlugin]) -> Any:
-        own = declared(PluginOptions)
-        settings = {key: entry for key, entry in self.config.raw_plugins.get(name, {}).items() if key not in own}
-        if cls.Options is None:
-            return {key: setting.value for key, setting in settings.items()}
-        made, problems = structure(Section("plugin", cls.Options), settings, title=f"plugin:{name}", strict=True)
-        if made is None:
+        """Give a plugin its name, logger, client and options, if it is a CircusPlugin; raises ConfigError."""
+        options, problems = plugin_options(loaded.name, loaded.plugin, self.config.raw_plugins.get(loaded.name, {}))
+        if options is None:
             raise ConfigError(problems)
-        return made
+        if isinstance(loaded.plugin, CircusPlugin):
+            loaded.plugin.equip(loaded.name, client, options, partial(self.bus.every, loaded))
+
+    def judge(self, document: Document, sections: Mapping[str, Section]) -> Config:
+        """What a document says, with a watcher for each host of plugins; raises ConfigError with all its mistakes.
+
+        Raises PluginError for a plugin that cannot be found.
+        """
+        hosts, problems = self._hosts(document, sections)
+        problems += self._check_plugins(document, sections)
+        config, found = build(document, sections, strict=self.strict)
+        problems = [*found, *problems]
+        config = accept(None if any(not problem.warning for problem in problems) else config, problems)
+        return evolve(config, watchers={**config.watchers, **hosts})
+
+    def _hosts(
+        self, document: Document, sections: Mapping[str, Section]
+    ) -> tuple[Mapping[str, WatcherOptions], list[Problem]]:
+        for loaded in tuple(self.bus.loaded.values()):
+            answer = self.bus.call(loaded, "circus_decide_hosts", document=document, sections=sections)
+            if answer is not None:
+                return answer[0], list(answer[1])
+        return {}, []
+
+    def _check_plugins(self, document: Document, sections: Mapping[str, Section]) -> Iterator[Problem]:
+        """What is wrong with the options of the plugins for inside circusd."""
+        chosen, settings = configured_plugins(document, sections)
+        for name, options in chosen.items():
+            raw = document.find("plugin", name)
+            if options.inside and raw is not None:
+                loaded = self.bus.loaded.get(name)
+                plugin = loaded.plugin if loaded and loaded.use == options.use else find(options.use, self.folder)
+                yield from plugin_options(name, plugin, settings[name], raw.place)[1]
 
     def reread(self) -> Config:
-        """The configuration as its files are now; raises ConfigError. What is in force stays in force."""
+        """The configuration as its files are now; raises ConfigError and PluginError.
+
+        What is in force stays in force, until `adopt`.
+        """
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
-        return accept(*build(read(self.path), self.sections, strict=self.strict))
+        # What plugins outside circusd declared, they declare anew.
+        sections = {
+            name: evolve(section, added={k: e for k, e in section.added.items() if e.plugin in self.bus.loaded})
+            for name, section in self.sections.items()
+        }
+        config = self.judge(read(self.path), sections)
+        self._read = config, sections
+        return config
+
+    def adopt(self, config: Config) -> None:
+        """Have a configuration in force, with what its plugins declared."""
+        self.config = config
+        if self._read is not None and self._read[0] is config:
+            for name, section in self._read[1].items():
+                self.sections[name].added = section.added
 
 
 def assemble(
@@ -125,66 +165,10 @@ def assemble(
         made.config = config or Config()
         return made
     document = read(path)
-    if plugins is not None:
-        chosen, _settings = configured_plugins(document, made.sections)
-        for name, options in chosen.items():
-            made.load_configured(name, options)
-    made.config = accept(*build(document, made.sections, strict=strict))
+    if plugins is None:
+        made.config = accept(*build(document, made.sections, strict=strict))
+        return made
+    for name, options in configured_plugins(document, made.sections)[0].items():
+        made.load_configured(name, options)
+    made.config = made.judge(document, made.sections)
     return made
-
-
-def find(use: str, folder: str = "") -> Any:
-    """What `use` means: `package.module:Name`, `package.module.Name`, `file.py:Name`, or an entry point's name.
-
-    A file is looked for in `folder`, that of the configuration. Raises PluginError.
-    """
-    module_name, colon, attribute = use.partition(":")
-    if colon and module_name.endswith(".py"):
-        module = _from_file(use, os.path.join(folder, module_name))
-    elif "." not in use and not colon:
-        return _from_entry_point(use)
-    else:
-        if not colon:
-            module_name, _dot, attribute = use.rpartition(".")
-        module = _import(use, module_name)
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        raise PluginError(f"plugin {use}: {module.__name__} has no {attribute or 'name after the colon'}") from None
-
-
-def _import(use: str, name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        searched = ", ".join(path or "." for path in sys.path)
-        raise PluginError(
-            f"plugin {use} cannot be imported: {type(error).__name__}: {error}", hint=f"looked in {searched}"
-        ) from error
-
-
-def _from_file(use: str, path: str) -> ModuleType:
-    name = "circus_plugin_" + os.path.basename(path).removesuffix(".py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not os.path.exists(path):
-        raise PluginError(f"plugin {use}: there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise PluginError(f"plugin {use}: {path} failed: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _from_entry_point(use: str) -> Any:
-    from importlib.metadata import entry_points
-
-    found = entry_points(group=ENTRY_POINTS)
-    if use not in found.names:
-        installed = ", ".join(sorted(found.names)) or "none"
-        raise PluginError(f"no plugin {use} is installed", hint=f"installed are: {installed}; or give a dotted path")
-    try:
-        return found[use].load()
-    except Exception as error:
-        raise PluginError(f"plugin {use} cannot be imported: {type(error).__name__}: {error}") from error

@@ -14,17 +14,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import pluggy
+import attrs
 from attrs import define, field
 
 from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted, stamp
-from circus_core.hookspecs import ANSWERS, PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
-from circus_core.nearest import did_you_mean
+from circus_core.hookspecs import ANSWERS, PREFIX
+from circus_core.implementing import HookManager, implemented
+from circus_core.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from circus_core.periodic import Callback
     from circus_core.plugin import Registry
 
 log = logging.getLogger("circus.bus")
@@ -33,19 +35,7 @@ FAILURES_ALLOWED = 5
 """A plugin that fails so many times in a row is not called again."""
 
 
-class _Manager(pluggy.PluginManager):
-    """pluggy's manager, for which a method is a hook by its name alone."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        opts = super().parse_hookimpl_opts(plugin, name)
-        if opts is None and name.startswith(PREFIX) and inspect.isroutine(getattr(plugin, name)):
-            return pluggy.HookimplOpts(
-                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
-            )
-        return opts
-
-
-@define
+@define(eq=False)
 class Loaded:
     """A plugin on the bus and how it fares."""
 
@@ -58,6 +48,7 @@ class Loaded:
     in_a_row: int = 0
     last_error: str = ""
     disabled: bool = False
+    periodic: list[Periodic] = field(factory=list, repr=False)
 
 
 @define
@@ -67,6 +58,7 @@ class _Implementation:
     loaded: Loaded
     function: Callable[..., Any]
     arguments: tuple[str, ...]
+    order: int = 0
 
     def __call__(self, given: dict[str, Any]) -> Any:
         return self.function(**{name: given[name] for name in self.arguments})
@@ -74,22 +66,23 @@ class _Implementation:
 
 @define
 class Bus:
-    """Plugins by name, and the three ways to reach them: publish, ask, adjust."""
+    """Plugins by name, and the three ways to reach them: publish, ask, adjust.
+
+    `announce` is what becomes of the bus's own events, plugins that started or failed; they are published, unless this
+    is the bus of a host process, which has them published by circusd.
+    """
 
     clock: Callable[[], float] = time.time
     loaded: dict[str, Loaded] = field(factory=dict)
     seq: int = 0
-    _manager: _Manager = field(init=False)
+    announce: Callable[[Event], None] = field(
+        default=attrs.Factory(lambda bus: bus.publish, takes_self=True), repr=False
+    )
+    _manager: HookManager = field(init=False, factory=HookManager, repr=False)
     _waiting: deque[Event] = field(factory=deque)
     _delivering: bool = False
     _cache: dict[str, tuple[_Implementation, ...]] = field(factory=dict)
     _tasks: set[asyncio.Task[None]] = field(factory=set)
-
-    def __attrs_post_init__(self) -> None:
-        self._manager = _Manager(PROJECT)
-        self._manager.add_hookspecs(Lifecycle)
-        self._manager.add_hookspecs(Interventions)
-        self._manager.add_hookspecs(event_hooks())
 
     # Loading
 
@@ -97,7 +90,7 @@ class Bus:
         """Put a plugin on the bus and let it register options and commands; raises PluginError if it cannot be."""
         if name in self.loaded:
             raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
-        hooks = self._check(name, plugin)
+        hooks = implemented(self._manager, name, plugin)
         self._manager.register(plugin, name)
         loaded = self.loaded[name] = Loaded(name, plugin, use or type(plugin).__qualname__, hooks)
         self._cache.clear()
@@ -115,30 +108,6 @@ class Bus:
         loaded = self.loaded.pop(name)
         self._manager.unregister(loaded.plugin)
         self._cache.clear()
-
-    def _check(self, name: str, plugin: object) -> tuple[str, ...]:
-        """The hooks that `plugin` implements; raises PluginError for one that does not exist or takes odd arguments."""
-        hooks = []
-        for attribute in dir(plugin):
-            opts = self._manager.parse_hookimpl_opts(plugin, attribute)
-            if opts is None:
-                continue
-            hook = opts.get("specname") or attribute
-            caller = getattr(self._manager.hook, hook, None)
-            if caller is None or caller.spec is None:
-                known = [known for known in dir(self._manager.hook) if known.startswith(PREFIX)]
-                hint = did_you_mean(hook, known, "the reference lists the hooks")
-                raise PluginError(f"plugin {name}: there is no hook {hook}", hint=hint)
-            if opts.get("wrapper") or opts.get("hookwrapper"):
-                raise PluginError(f"plugin {name}: {hook} cannot be a wrapper", hint="answer the hook itself")
-            unknown = set(_arguments(getattr(plugin, attribute))) - set(caller.spec.argnames)
-            if unknown:
-                raise PluginError(
-                    f"plugin {name}: {hook} has no argument {', '.join(sorted(unknown))}",
-                    hint=f"it has: {', '.join(caller.spec.argnames) or 'none'}",
-                )
-            hooks.append(hook)
-        return tuple(hooks)
 
     def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
         """Call one hook of one plugin, not isolated: what it raises is raised, as PluginError."""
@@ -165,7 +134,7 @@ class Bus:
                 except Exception as error:
                     raise PluginError(f"plugin {loaded.name}: circus_startup failed: {_words(error)}") from error
         loaded.started = True
-        self.publish(PluginStarted(plugin=loaded.name))
+        self.announce(PluginStarted(plugin=loaded.name))
 
     async def shutdown(self, loaded: Loaded) -> None:
         """Run a plugin's `circus_shutdown`; a failure is logged and does not keep others from shutting down."""
@@ -178,6 +147,24 @@ class Bus:
                 except Exception:
                     log.exception("plugin %s: circus_shutdown failed", loaded.name)
         loaded.started = False
+        self._end_periodic(loaded)
+
+    def in_start_order(self) -> list[Loaded]:
+        """The plugins in the order of loading, but those whose `circus_startup` is `tryfirst` or `trylast`."""
+        last = [each.loaded for each in self._find("circus_startup") if each.order > 0]
+        first = [each.loaded for each in self._find("circus_startup") if each.order < 0]
+        return [*first, *(each for each in self.loaded.values() if each not in (*first, *last)), *last]
+
+    def every(self, loaded: Loaded, seconds: float, callback: Callback) -> Periodic:
+        """Call a plugin back every so many seconds, until it is shut down or disabled; a failure is the plugin's."""
+        made = Periodic(seconds, callback, lambda error: self._failed(loaded, f"every {seconds:g} s", error))
+        loaded.periodic.append(made)
+        return made
+
+    @staticmethod
+    def _end_periodic(loaded: Loaded) -> None:
+        while loaded.periodic:
+            loaded.periodic.pop().cancel()
 
     # Events
 
@@ -191,11 +178,13 @@ class Bus:
         self._delivering = True
         try:
             while self._waiting:
-                self._deliver(self._waiting.popleft())
+                self.hand_on(self._waiting.popleft())
         finally:
             self._delivering = False
 
-    def _deliver(self, happened: Event) -> None:
+    def hand_on(self, happened: Event) -> list[asyncio.Task[None]]:
+        """Hand an event that is numbered to every plugin that wants it; answers what async handlers still work on."""
+        unfinished: list[asyncio.Task[None]] = []
         for hook in (PREFIX + happened.name, "circus_event"):
             for implementation in self._find(hook):
                 try:
@@ -203,39 +192,46 @@ class Bus:
                         implementation.function(happened) if implementation.arguments else implementation.function()
                     )
                     if answer is not None and inspect.iscoroutine(answer):
-                        self._follow(implementation.loaded, hook, answer)
+                        unfinished.append(self._follow(implementation.loaded, hook, answer, happened))
                         continue
                 except Exception as error:
-                    self._failed(implementation.loaded, hook, error, tell=not isinstance(happened, PluginFailed))
+                    self._failed(implementation.loaded, hook, error, happened)
                 else:
                     implementation.loaded.in_a_row = 0
+        return unfinished
 
-    def _follow(self, loaded: Loaded, hook: str, coroutine: Any) -> None:
+    def wanted(self, name: str) -> bool:
+        """Whether any plugin has a handler for events of this name."""
+        return bool(self._find(PREFIX + name) or self._find("circus_event"))
+
+    def _follow(self, loaded: Loaded, hook: str, coroutine: Any, happened: Event) -> asyncio.Task[None]:
         """Run an async event handler beside everything else; its failure is the plugin's."""
 
         async def run() -> None:
             try:
                 await coroutine
             except Exception as error:
-                self._failed(loaded, hook, error)
+                self._failed(loaded, hook, error, happened)
             else:
                 loaded.in_a_row = 0
 
         task = asyncio.get_running_loop().create_task(run(), name=f"plugin {loaded.name} {hook}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    def _failed(self, loaded: Loaded, hook: str, error: Exception, *, tell: bool = True) -> None:
+    def _failed(self, loaded: Loaded, hook: str, error: Exception, happened: Event | None = None) -> None:
         loaded.failures += 1
         loaded.in_a_row += 1
         loaded.last_error = f"{hook}: {_words(error)}"
         if loaded.in_a_row >= FAILURES_ALLOWED and not loaded.disabled:
             loaded.disabled = True
             self._cache.clear()
+            self._end_periodic(loaded)
         ending = "; it failed too often and is disabled" if loaded.disabled else ""
         log.error("plugin %s: %s failed%s", loaded.name, hook, ending, exc_info=error)
-        if tell:
-            self.publish(PluginFailed(plugin=loaded.name, hook=hook, error=_words(error), disabled=loaded.disabled))
+        if not isinstance(happened, PluginFailed):
+            self.announce(PluginFailed(plugin=loaded.name, hook=hook, error=_words(error), disabled=loaded.disabled))
 
     # Interventions
 
@@ -271,22 +267,15 @@ class Bus:
     def _find(self, hook: str) -> tuple[_Implementation, ...]:
         found = self._cache.get(hook)
         if found is None:
-            caller = getattr(self._manager.hook, hook)
+            caller = getattr(self._manager.hook, hook, None)
             chosen = []
-            for entry in sorted(caller.get_hookimpls(), key=lambda entry: entry.trylast - entry.tryfirst):
+            for entry in caller.get_hookimpls() if caller is not None else ():
                 loaded = self.loaded.get(entry.plugin_name)
-                if loaded is not None and not loaded.disabled:
-                    chosen.append(_Implementation(loaded, entry.function, entry.argnames))
-            found = self._cache[hook] = tuple(chosen)
+                if loaded is not None and (not loaded.disabled or hook == "circus_shutdown"):
+                    order = entry.trylast - entry.tryfirst
+                    chosen.append(_Implementation(loaded, entry.function, entry.argnames, order))
+            found = self._cache[hook] = tuple(sorted(chosen, key=lambda each: each.order))
         return found
-
-
-def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    )
 
 
 def _expect(answer: Any, types: tuple[type, ...] | None) -> None:

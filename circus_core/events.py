@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 E = TypeVar("E", bound="Event")
 EVENTS: dict[str, type[Event]] = {}
+_FIELDS: dict[str, tuple[type[Event], tuple[str, ...]]] = {}
 
 
 def circus(name: str, **kwargs: Any) -> Any:
@@ -60,6 +61,7 @@ def event(cls: type[E]) -> type[E]:
     made = frozen(kw_only=True, eq=False, repr=False)(cls)
     made.name = re.sub(r"(?<!^)(?=[A-Z])", "_", made.__name__).lower()
     EVENTS[made.name] = made
+    _FIELDS.pop(made.name, None)
     return made
 
 
@@ -285,9 +287,14 @@ def to_wire(happened: Event) -> dict[str, Any]:
 
 def from_wire(wire: dict[str, Any]) -> Event:
     """The event that `to_wire` made; fields a newer circusd added are passed over. Raises KeyError for a new event."""
-    cls = EVENTS[wire["event"]]
-    known = {entry.name for entry in attrs.fields(cls)}
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in wire.items() if key in known
-    }
-    return cls(**values)
+    name = wire["event"]
+    known = _FIELDS.get(name)
+    if known is None:
+        # Kept, since looking at a class takes longer than making an event.
+        cls = EVENTS[name]
+        known = _FIELDS[name] = cls, tuple(entry.name for entry in attrs.fields(cls))
+    values = {key: wire[key] for key in known[1] if key in wire}
+    for key, value in values.items():
+        if type(value) is list:
+            values[key] = tuple(value)
+    return known[0](**values)

@@ -8,7 +8,7 @@ A hook takes its arguments by name and may leave out those it does not need.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pluggy import HookspecMarker
@@ -17,11 +17,14 @@ from circus_core.events import EVENTS, Event
 from circus_core.model import GiveUp, Launch, Refuse, Restart, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
+    from circus_core.document import Document
     from circus_core.events import ProcessExited
     from circus_core.model import ProcessRef, WatcherOptions
+    from circus_core.options import Section
     from circus_core.plugin import Registry
+    from circus_core.structure import Problem
 
 PROJECT = "circus"
 PREFIX = "circus_"
@@ -73,6 +76,21 @@ class Interventions:
         """
 
     @hookspec
+    def circus_decide_hosts(
+        self, document: Document, sections: Mapping[str, Section]
+    ) -> tuple[Mapping[str, WatcherOptions], Sequence[Problem]] | None:
+        """When a configuration is read: the watchers that run the plugins which are not for inside circusd, by key.
+
+        `sections` are the known sorts; what those plugins add to them is to be added now. Mistakes are answered beside
+        the watchers, and no configuration with one gets in force. Raise PluginError for a plugin that cannot be found.
+        The first answer counts.
+        """
+
+    @hookspec
+    def circus_describe_plugins(self) -> Sequence[Mapping[str, Any]] | None:
+        """When somebody lists the plugins: those outside circusd, each with the keys that the command `plugins` has."""
+
+    @hookspec
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason."""
 
@@ -109,6 +127,8 @@ class Interventions:
 
 ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_adjust_launch": (Launch,),
+    "circus_decide_hosts": (tuple,),
+    "circus_describe_plugins": (Sequence,),
     "circus_veto_start": (Refuse,),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
     "circus_veto_signal": (Refuse,),

@@ -22,6 +22,8 @@ DEFAULT_LEVEL = "info"
 DEFAULT_OUTPUT = "-"
 SYSLOG_PORT = 514
 
+_output_now = DEFAULT_OUTPUT
+
 
 class Held(logging.Handler):
     """Keeps records."""
@@ -58,10 +60,17 @@ def configure(level: str | None = None, output: str | None = None, config: str |
         _close(root.handlers)
         root.addHandler(handler)
         root.setLevel(number)
+    global _output_now
+    _output_now = (output or DEFAULT_OUTPUT) if config is None else DEFAULT_OUTPUT
     for record in held:
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+
+
+def output() -> str:
+    """Where the log of this process goes, as `configure` takes it."""
+    return _output_now
 
 
 def hold() -> Held:

@@ -172,7 +172,19 @@ class PluginOptions:
     name: str
     use: str = option(TEXT, effect=RELOAD, help="A dotted path to the class, `file.py:Class`, or a registered name.")
     host: str = option(TEXT, "process", effect=RELOAD, help="`process`: a process of its own; `core`: inside circusd.")
+    active: bool = option(BOOLEAN, True, effect=RELOAD, help="False: it is not run.")
     extra: Mapping[str, object] = field(factory=dict)
+
+    @property
+    def inside(self) -> bool:
+        """Whether it runs inside circusd."""
+        return self.active and self.host == "core"
+
+    def contradictions(self) -> list[tuple[str, str, str]]:
+        """As those of a watcher."""
+        if self.host in ("process", "core"):
+            return []
+        return [("host", f"is {self.host!r}", "possible are process and core")]
 
 
 @frozen

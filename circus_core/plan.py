@@ -12,7 +12,7 @@ from circus_core.options import Change, Effect, Section, diff
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from circus_core.model import Config, WatcherOptions
+    from circus_core.model import Config, PluginOptions, WatcherOptions
 
 MASK = "********"
 _SECRET = re.compile(r"pass|secret|token|key|credential|auth|dsn|private|cookie", re.IGNORECASE)
@@ -42,7 +42,7 @@ def in_start_order(watchers: Mapping[str, WatcherOptions]) -> list[WatcherOption
 
 def first_plan(config: Config) -> tuple[Action, ...]:
     """What starting with this configuration does, in order."""
-    actions = [Action("load", f"plugin:{name}", options.use) for name, options in config.plugins.items()]
+    actions = [Action("load", f"plugin:{name}", options.use) for name, options in _inside(config).items()]
     for options in in_start_order(config.watchers):
         number = f"{options.numprocesses} process{'' if options.numprocesses == 1 else 'es'} of {options.cmd}"
         if options.autostart:
@@ -85,13 +85,19 @@ def _supervisor(sections: Mapping[str, Section], old: Config, new: Config) -> li
 
 def _plugins(old: Config, new: Config) -> list[Action]:
     actions = []
-    for name, options in old.plugins.items():
-        if name not in new.plugins:
+    before, after = _inside(old), _inside(new)
+    for name, options in before.items():
+        if name not in after:
             actions.append(Action("plugin-unload", name, "its section is gone"))
-        elif options != new.plugins[name] or _texts(old, name) != _texts(new, name):
+        elif options != after[name] or _texts(old, name) != _texts(new, name):
             actions.append(Action("plugin-reload", name, "its section changed"))
-    actions += [Action("plugin-load", name, "its section is new") for name in new.plugins if name not in old.plugins]
+    actions += [Action("plugin-load", name, "its section is new") for name in after if name not in before]
     return actions
+
+
+def _inside(config: Config) -> dict[str, PluginOptions]:
+    """The plugins inside circusd; the others are watchers."""
+    return {name: options for name, options in config.plugins.items() if options.inside}
 
 
 def _texts(config: Config, name: str) -> dict[str, object]:

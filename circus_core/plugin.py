@@ -11,7 +11,10 @@ from circus_core.hookspecs import PROJECT
 from circus_core.options import Effect, Option, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from circus_core.options import Kind
+    from circus_core.periodic import Callback, Periodic
     from circus_core.requests import Command, Handler
 
 __all__ = ["CircusPlugin", "Client", "Registry", "hookimpl"]
@@ -45,6 +48,26 @@ class CircusPlugin:
     options: Any
     client: Client
     log: logging.Logger = logging.getLogger("circus")
+    _every: Callable[[float, Callback], Periodic] | None = None
+
+    def equip(
+        self, name: str, client: Client, options: Any, every: Callable[[float, Callback], Periodic] | None
+    ) -> None:
+        """Called by whoever hosts the plugin, before `circus_startup`."""
+        self.name, self.client, self.options, self._every = name, client, options, every
+        self.log = logging.getLogger(f"circus.plugin.{name}")
+
+    def every(self, seconds: float, callback: Callback) -> Periodic:
+        """Call `callback` every so many seconds, from `circus_startup` on; `cancel()` of the answer ends that.
+
+        It ends by itself when the plugin is shut down. An async callback is never called again before it is done.
+        What it raises counts as the plugin's failure. A plugin that asks for none costs no wake-up.
+        """
+        if self._every is None:
+            from circus_core.errors import PluginError
+
+            raise PluginError(f"plugin {self.name}: every() needs a running plugin", hint="call it in circus_startup")
+        return self._every(seconds, callback)
 
 
 class Registry:

@@ -83,7 +83,10 @@ def _schema(supervisor: Supervisor, _request: Request) -> Reply:
 
 @handles("plugins")
 def _plugins(supervisor: Supervisor, _request: Request) -> Reply:
-    return {"plugins": [status.plugin(loaded) for loaded in supervisor.bus.loaded.values()]}
+    rows = [status.plugin(loaded) for loaded in supervisor.bus.loaded.values()]
+    for _plugin, elsewhere in supervisor.bus.ask("circus_describe_plugins"):
+        rows += elsewhere
+    return {"plugins": rows}
 
 
 @handles("listen")

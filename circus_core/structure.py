@@ -98,7 +98,7 @@ def structure(
             problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", first))
     if any(not problem.warning for problem in problems):
         return None, problems
-    made = section.cls(extra=extra, **values)
+    made = section.cls(**values, **({"extra": extra} if "extra" in attrs.fields_dict(section.cls) else {}))
     for method, warning in (("contradictions", False), ("doubts", True)):
         for key, message, hint in getattr(made, method, tuple)():
             at = settings.get(key)

@@ -99,7 +99,7 @@ class Supervisor:
             self._reaper = PidfdReaper()
         self._around = Around(self.bus, self._reaper)
         try:
-            for loaded in tuple(self.bus.loaded.values()):
+            for loaded in self.bus.in_start_order():
                 self.assembly.equip(loaded, self.client)
                 await self.bus.startup(loaded, supervisor=self)
         except BaseException:
@@ -108,7 +108,8 @@ class Supervisor:
         if self.stopping:
             return
         for options in in_start_order(self.config.watchers):
-            self.take_up(options)
+            if options.name.lower() not in self.watchers:
+                self.take_up(options)
         await asyncio.wait([self.background(self._start_all(), group=True)])
 
     async def _start_all(self) -> None:

@@ -9,13 +9,14 @@ import zmq
 
 from circus_core.errors import CircusError
 from circus_plugins.client import wire
-from circus_plugins.client.blocking import prepare
+from circus_plugins.client.blocking import connect, prepare
 from circus_plugins.client.follow import Follower
+from circus_plugins.client.subscription import Subscription
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import Edge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from typing import Self
 
     from circus_plugins.client.tunnel import Tunnel
@@ -32,26 +33,6 @@ class _Call:
         self.done: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.alive = False
         self.progress = progress
-
-
-class _Subscription:
-    """A SUB socket and what arrived on it; an empty message is its end."""
-
-    def __init__(self, socket: zmq.Socket[bytes], topics: tuple[bytes, ...]) -> None:
-        self.arrived: asyncio.Queue[list[bytes]] = asyncio.Queue()
-        self.closed = False
-        self._socket = socket
-        self._edge = Edge(asyncio.get_running_loop(), socket, self.arrived.put_nowait)
-        for topic in topics:
-            socket.subscribe(topic)
-        self._edge.sent()
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._edge.close()
-            self._socket.close(0)
-            self.arrived.put_nowait([])
 
 
 class AsyncClient:
@@ -73,10 +54,14 @@ class AsyncClient:
         self._linger = 0
         self._tunnels: list[Tunnel] = []
         self._calls: dict[int, _Call] = {}
-        self._subscriptions: set[_Subscription] = set()
+        self._subscriptions: set[Subscription] = set()
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._connect(zmq.DEALER, self.endpoint)
+        try:
+            self._socket = self._connect(zmq.DEALER, self.endpoint)
+        except BaseException:
+            self._leave()
+            raise
         self._edge = Edge(self._loop, self._socket, self._answered)
 
     async def __aenter__(self) -> Self:
@@ -91,12 +76,15 @@ class AsyncClient:
             subscription.close()
         self._edge.close()
         self._socket.close(self._linger)
-        self._context.destroy(0)
-        for tunnel in self._tunnels:
-            tunnel.close()
+        self._leave()
         for pending in self._calls.values():
             if not pending.done.done():
                 pending.done.set_exception(CircusError("the client was closed"))
+
+    def _leave(self) -> None:
+        self._context.destroy(0)
+        for tunnel in self._tunnels:
+            tunnel.close()
 
     async def call(
         self,
@@ -145,16 +133,21 @@ class AsyncClient:
         self._number += 1
         self._send(wire.request(self._number, command, properties, cast=True))
 
+    async def subscribe(self, topics: Iterable[bytes], endpoint: str | None = None) -> Subscription:
+        """Subscribe to event topics; circusd is asked where, unless `endpoint` is given. It ends with the client."""
+        if endpoint is None:
+            told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
+            endpoint = wire.events_endpoint(self.endpoint, told)
+        subscription = Subscription(self._connect(zmq.SUB, endpoint), topics)
+        self._subscriptions.add(subscription)
+        return subscription
+
     async def events(
         self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         """As `Client.events`."""
         follower = Follower(since, watcher)
-        if endpoint is None:
-            told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
-            endpoint = wire.events_endpoint(self.endpoint, told)
-        subscription = _Subscription(self._connect(zmq.SUB, endpoint), follower.topics)
-        self._subscriptions.add(subscription)
+        subscription = await self.subscribe(follower.topics, endpoint)
         try:
             ask = True
             while not subscription.closed:
@@ -162,10 +155,12 @@ class AsyncClient:
                     new, ask = follower.replayed(await self.call("events", **follower.question()))
                     for event in new:
                         yield event
-                frames = await subscription.arrived.get()
-                new, ask = follower.arrived(frames[1]) if frames else ([], False)
-                for event in new:
-                    yield event
+                for payload in await subscription.batch():
+                    new, ask = follower.arrived(payload)
+                    for event in new:
+                        yield event
+                    if ask:
+                        break
         finally:
             subscription.close()
             self._subscriptions.discard(subscription)
@@ -198,7 +193,7 @@ class AsyncClient:
 
                 self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
                 endpoint = self._tunnels[-1].near
-            socket.connect(endpoint)
+            connect(socket, endpoint)
         except BaseException:
             socket.close(0)
             raise

@@ -1,0 +1,102 @@
+"""From what `use` says to a plugin, and from its section's settings to its options; it loads and starts nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from circus_core.errors import PluginError
+from circus_core.options import Section
+from circus_core.structure import structure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from circus_core.structure import Place, Problem, Setting
+
+ENTRY_POINTS = "circus.plugins"
+
+
+def find(use: str, folder: str = "") -> Any:
+    """What `use` means: `package.module:Name`, `package.module.Name`, `file.py:Name`, or an entry point's name.
+
+    A file is looked for in `folder`, that of the configuration. Raises PluginError.
+    """
+    module_name, colon, attribute = use.partition(":")
+    if colon and module_name.endswith(".py"):
+        module = _from_file(use, os.path.join(folder, module_name))
+    elif "." not in use and not colon:
+        return _from_entry_point(use)
+    else:
+        if not colon:
+            module_name, _dot, attribute = use.rpartition(".")
+        module = _import(use, module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise PluginError(f"plugin {use}: {module.__name__} has no {attribute or 'name after the colon'}") from None
+
+
+def instance(use: str, found: object) -> object:
+    """An instance, if a class was found; raises PluginError if the class cannot be called without arguments."""
+    if not isinstance(found, type):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise PluginError(f"plugin {use} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def plugin_options(
+    name: str, plugin: object, settings: Mapping[str, Setting], place: Place | None = None
+) -> tuple[Any | None, list[Problem]]:
+    """The options of a plugin: an instance of the class `Options` it declares, without one a mapping of what is set.
+
+    They are None if a problem is an error. `place` is that of its section.
+    """
+    declaration: type | None = getattr(plugin, "Options", None)
+    if declaration is None:
+        return {key: setting.value for key, setting in settings.items()}, []
+    section = Section("plugin", declaration)
+    return structure(section, settings, title=f"plugin:{name}", strict=True, place=place)
+
+
+def _import(use: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        searched = ", ".join(path or "." for path in sys.path)
+        raise PluginError(
+            f"plugin {use} cannot be imported: {type(error).__name__}: {error}", hint=f"looked in {searched}"
+        ) from error
+
+
+def _from_file(use: str, path: str) -> ModuleType:
+    name = "circus_plugin_" + os.path.basename(path).removesuffix(".py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not os.path.exists(path):
+        raise PluginError(f"plugin {use}: there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"plugin {use}: {path} failed: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _from_entry_point(use: str) -> Any:
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=ENTRY_POINTS)
+    if use not in found.names:
+        installed = ", ".join(sorted(found.names)) or "none"
+        raise PluginError(f"no plugin {use} is installed", hint=f"installed are: {installed}; or give a dotted path")
+    try:
+        return found[use].load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"plugin {use} cannot be imported: {type(error).__name__}: {error}") from error

@@ -1,0 +1,71 @@
+"""A subscription to circusd's events, read only as fast as its owner asks: what he does not take waits in libzmq.
+
+Where too much waits there, circusd drops the newest for this subscriber; `seq` shows it, and they can be asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BATCH = 200
+"""The most messages of one batch, so that whoever handles them lets others have their turn."""
+
+
+class Subscription:
+    """A SUB socket on its raw descriptor (zmq_getsockopt(3), ZMQ_FD), which is only watched while nothing is there."""
+
+    def __init__(self, socket: zmq.Socket[bytes], topics: Iterable[bytes]) -> None:
+        self._socket = socket
+        self._loop = asyncio.get_running_loop()
+        self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
+        self._waiting: asyncio.Future[None] | None = None
+        for topic in topics:
+            socket.subscribe(topic)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._socket.closed
+
+    async def batch(self) -> list[bytes]:
+        """The payloads that have arrived since, at least one; none only once it is closed."""
+        while not self._socket.closed:
+            found = self._arrived()
+            if found:
+                return found
+            self._waiting = self._loop.create_future()
+            self._loop.add_reader(self._fd, self._wake)
+            try:
+                await self._waiting
+            finally:
+                self._loop.remove_reader(self._fd)
+        return []
+
+    def close(self) -> None:
+        """End it, and whoever waits for more."""
+        if not self._socket.closed:
+            self._loop.remove_reader(self._fd)
+            self._socket.close(0)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _arrived(self) -> list[bytes]:
+        found: list[bytes] = []
+        receive: Any = self._socket.recv
+        try:
+            while len(found) < BATCH:
+                # Two frames, the topic and the event; the second is there once the first is (zmq_msg_recv(3)).
+                receive(zmq.NOBLOCK)
+                found.append(receive())
+        except zmq.Again:
+            pass
+        return found

@@ -1,0 +1,148 @@
+"""From `[plugin:...]` sections to the watchers that run the plugins: everything is checked here, nothing is started."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field, frozen
+
+from circus_core.build import plugins as configured
+from circus_core.errors import PluginError
+from circus_core.finding import find, instance, plugin_options
+from circus_core.implementing import HookManager, implemented, refuse_outside
+from circus_core.options import declared
+from circus_core.plan import masked
+from circus_core.plugin import Registry
+from circus_core.structure import Problem, Setting, structure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circus_core.document import Document
+    from circus_core.model import WatcherOptions
+    from circus_core.options import Section
+    from circus_core.structure import Place
+
+DEFAULTS: dict[str, Any] = {"priority": 1, "singleton": True, "copy_env": True}
+"""Of the watchers that run plugins, where they differ from others (PROTOCOL.md 4.6); copy_path is as copy_env."""
+NEVER = frozenset({"cmd", "args", "shell", "shell_args", "plugins"})
+"""Options of watchers that say what runs: here the plugin is what runs."""
+
+
+@frozen
+class Hosted:
+    """A plugin as its process is told of it. Two are equal if nothing changed that the plugin could see."""
+
+    name: str
+    use: str
+    folder: str
+    values: Mapping[str, object]
+    settings: Mapping[str, Setting] = field(eq=False)
+    hooks: tuple[str, ...] = field(eq=False)
+
+    def __str__(self) -> str:
+        shown = masked({key: str(value) for key, value in self.values.items()})
+        return f"{self.name} ({', '.join([self.use, *(f'{key} = {value}' for key, value in shown.items())])})"
+
+    __repr__ = __str__
+
+
+@define
+class _Group:
+    """The plugins of one process, and the options of its watcher."""
+
+    members: list[Hosted] = field(factory=list)
+    settings: dict[str, Setting] = field(factory=dict)
+    owners: dict[str, str] = field(factory=dict)
+    place: Place | None = None
+
+
+def watchers_of(document: Document, sections: Mapping[str, Section]) -> tuple[dict[str, WatcherOptions], list[Problem]]:
+    """The watchers that run a configuration's plugins, by key, and every mistake; raises PluginError."""
+    chosen, settings = configured(document, sections)
+    folder = os.path.abspath(os.path.dirname(document.files[0]))
+    manager = HookManager()
+    groups: dict[str, _Group] = {}
+    problems: list[Problem] = []
+    for name, options in chosen.items():
+        raw = document.find("plugin", name)
+        if options.inside or not options.active or raw is None:
+            continue
+        plugin = instance(options.use, find(options.use, folder))
+        hooks = implemented(manager, name, plugin)
+        refuse_outside(name, plugin, hooks)
+        _declare(name, plugin, hooks, sections)
+        group = groups.setdefault(str(options.extra.get("group") or name), _Group(place=raw.place))
+        own = _share_out(name, plugin, settings[name], sections["watcher"], group, problems)
+        problems += plugin_options(name, plugin, own, raw.place)[1]
+        values = {key: setting.value for key, setting in own.items()}
+        group.members.append(Hosted(name, options.use, folder, values, own, hooks))
+    watchers = {}
+    for name, group in groups.items():
+        made = _watcher(f"plugin:{name}", group, document, sections["watcher"], problems)
+        if made is not None:
+            watchers[made.name.lower()] = made
+    return watchers, problems
+
+
+def _declare(name: str, plugin: Any, hooks: tuple[str, ...], sections: Mapping[str, Section]) -> None:
+    """Let a plugin add its options to sections, such as those of watchers."""
+    if "circus_register_options" not in hooks:
+        return
+    try:
+        plugin.circus_register_options(registry=Registry(name, dict(sections), {}))
+    except Exception as error:
+        raise PluginError(f"plugin {name}: circus_register_options failed: {type(error).__name__}: {error}") from error
+
+
+def _share_out(
+    name: str,
+    plugin: object,
+    settings: Mapping[str, Setting],
+    watcher: Section,
+    group: _Group,
+    problems: list[Problem],
+) -> dict[str, Setting]:
+    """Give the group the settings that are options of watchers; the answer is what is left for the plugin.
+
+    What the plugin declares is the plugin's. One that declares nothing sees all, as those of Circus do.
+    """
+    declaration: type | None = getattr(plugin, "Options", None)
+    mine = set(declared(declaration)) if declaration is not None else set()
+    own = {}
+    for key, setting in settings.items():
+        common = key not in mine and key not in NEVER and watcher.find(key) is not None
+        if common:
+            before = group.settings.setdefault(key, setting)
+            owner = group.owners.setdefault(key, name)
+            if before.value != setting.value:
+                hint = f"plugins of one group share a process; it is {before.value!r} in [plugin:{owner}]"
+                problems.append(Problem(f"plugin:{name}", key, f"is {setting.value!r}", hint, setting.place))
+        if not common or declaration is None:
+            own[key] = setting
+    return own
+
+
+def _watcher(
+    name: str, group: _Group, document: Document, section: Section, problems: list[Problem]
+) -> WatcherOptions | None:
+    first = group.members[0].name
+    title = f"plugin:{first}"
+    if any(raw.name.lower() == name.lower() for raw in document.of("watcher")):
+        problems.append(Problem(title, "", f"its watcher has the name of [watcher:{name}]", "rename one", group.place))
+    words = [sys.executable, "-m", "circus_plugins.host.main", "--hosted", *(one.name for one in group.members)]
+    given = {**DEFAULTS, "name": name, "cmd": shlex.join(words)}
+    made, found = structure(section, group.settings, title=title, place=group.place, **given)
+    problems += found
+    if made is None:
+        return None
+    if not made.singleton:
+        place = group.settings["singleton"].place
+        problems.append(Problem(title, "singleton", "is False", "a plugin never has more than one process", place))
+    copy_path = made.copy_path if "copy_path" in group.settings else made.copy_env
+    extra = {**made.extra, "plugins": tuple(group.members)}
+    watcher: WatcherOptions = evolve(made, copy_path=copy_path, extra=extra)
+    return watcher

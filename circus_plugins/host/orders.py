@@ -1,0 +1,65 @@
+"""What a host process is to do: which plugins it runs and where circusd is; from a command line or from circusd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from circus_core.structure import Place, Setting
+from circus_plugins.host import briefing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SEPARATOR = ":::"
+
+
+@frozen
+class PluginOrders:
+    """A plugin to run."""
+
+    name: str
+    use: str
+    folder: str = ""
+    settings: Mapping[str, Setting] = field(factory=dict)
+
+
+@frozen
+class Orders:
+    """Everything a host process is told. `cursor` and `token` are set if circusd started it, `parent` is its pid."""
+
+    plugins: tuple[PluginOrders, ...]
+    endpoint: str
+    pubsub_endpoint: str
+    check_delay: float = 5.0
+    log_level: str = "info"
+    log_output: str = "-"
+    ssh: str | None = None
+    token: str = ""
+    parent: int = 0
+    cursor: briefing.Cursor | None = None
+
+
+def inherited(fd: int) -> Orders:
+    """The orders that circusd wrote down for this process."""
+    told = briefing.read(fd)
+    plugins = [
+        PluginOrders(
+            each["name"],
+            each["use"],
+            each["folder"],
+            {
+                key: Setting(entry["value"], Place(*entry["place"]) if entry["place"] else None, text=entry["text"])
+                for key, entry in each["settings"].items()
+            },
+        )
+        for each in told.pop("plugins")
+    ]
+    return Orders(**{**told, "plugins": tuple(plugins)}, cursor=briefing.Cursor(fd))
+
+
+def settings(config: str) -> dict[str, Setting]:
+    """The settings in `key:value:::key:value`, as Circus' --config has them (PROTOCOL.md 5.1)."""
+    pairs = (item.partition(":") for item in config.split(SEPARATOR))
+    return {key.strip(): Setting(value.strip()) for key, colon, value in pairs if colon}

@@ -1,0 +1,138 @@
+"""What circusd knows of one process that runs plugins: its orders, how far it is, and how its plugins fare."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from circus_core import logs
+from circus_core.model import in_words
+from circus_plugins.host import briefing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from circus_core.events import ProcessExited
+    from circus_core.model import Launch
+    from circus_plugins.host.hosted import Hosted
+
+log = logging.getLogger("circus.plugin.host")
+
+ENDPOINTS = ("endpoint", "pubsub_endpoint")
+
+
+class Post:
+    """One process, and its successors. `up` is done when its plugins are at work, or nobody should wait for them."""
+
+    def __init__(self, watcher: str, plugins: tuple[Hosted, ...], since: int) -> None:
+        self.watcher = watcher
+        self.plugins = plugins
+        self.token = os.urandom(16).hex()
+        self.up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fd = briefing.create(watcher)
+        self._cursor = briefing.Cursor(self._fd)
+        self._cursor.begun = self._cursor.handled = since
+        self._health: dict[str, dict[str, Any]] = {}
+        self._endpoints: dict[str, str] = {}
+        self._pid: int | None = None
+
+    def close(self) -> None:
+        self.settle()
+        self._cursor.close()
+        os.close(self._fd)
+
+    def settle(self) -> None:
+        """Let nobody wait any longer."""
+        if not self.up.done():
+            self.up.set_result(None)
+
+    def brief(self, launch: Launch, supervisor: Any) -> Launch:
+        """Write down the orders for the next process, and let the launch hand them over."""
+        self._endpoints = _endpoints(supervisor)
+        options = supervisor.config.supervisor
+        orders = {
+            **self._endpoints,
+            "token": self.token,
+            "parent": os.getpid(),
+            "check_delay": options.check_delay,
+            "log_level": logging.getLevelName(logging.getLogger().level).lower(),
+            "log_output": logs.output(),
+            "plugins": [_orders(plugin) for plugin in self.plugins],
+        }
+        briefing.write(self._fd, orders)
+        after = launch.argv.index("--hosted") + 1
+        argv = (*launch.argv[:after], str(self._fd), *launch.argv[after:])
+        return evolve(launch, argv=argv, pass_fds=(*launch.pass_fds, self._fd))
+
+    def moved(self, supervisor: Any) -> bool:
+        """Whether circusd is to be found elsewhere than the process was told."""
+        return bool(self._endpoints) and self._endpoints != _endpoints(supervisor)
+
+    def heard(self, plugins: Mapping[str, Any]) -> Iterable[str]:
+        """Take in a report; answers the names of those plugins that are at work from now on."""
+        started = []
+        for name, told in plugins.items():
+            if not isinstance(told, dict):
+                continue
+            before = self._health.get(name, {})
+            self._health[name] = {**before, **told}
+            if told.get("started") and not before.get("started"):
+                started.append(name)
+        return started
+
+    def ended(self, event: ProcessExited) -> None:
+        """The process ended."""
+        at_work = self._cursor.begun if self._cursor.begun > self._cursor.handled else None
+        for plugin in self.plugins:
+            told = self._health.setdefault(plugin.name, {})
+            told["started"] = False
+            if event.requested:
+                continue
+            where = f" while event {at_work} was being handled" if at_work else ""
+            if at_work or not told.get("last_error"):
+                told["last_error"] = f"its process {in_words(event.exit_code)}{where}"
+        if not event.requested and not self.up.done():
+            log.error("%s: its process %s before it was at work", self.watcher, in_words(event.exit_code))
+            self.settle()
+
+    def rows(self, newest: int) -> list[dict[str, Any]]:
+        """What the command `plugins` shows; `newest` is the latest seq there is."""
+        return [self._row(plugin, newest) for plugin in self.plugins]
+
+    def _row(self, plugin: Hosted, newest: int) -> dict[str, Any]:
+        told = self._health.get(plugin.name, {})
+        started = bool(told.get("started"))
+        return {
+            "name": plugin.name,
+            "use": plugin.use,
+            "host": "process",
+            "watcher": self.watcher,
+            "pid": told.get("pid") if started else None,
+            "started": started,
+            "hooks": list(plugin.hooks),
+            "failures": int(told.get("failures", 0)),
+            "last_error": str(told.get("last_error", "")),
+            "disabled": bool(told.get("disabled")),
+            "behind": max(newest - self._cursor.handled, 0),
+        }
+
+
+def _endpoints(supervisor: Any) -> dict[str, str]:
+    told = supervisor.dispatch("globaloptions", {})["options"]
+    return {key: told[key] for key in ENDPOINTS}
+
+
+def _orders(plugin: Hosted) -> dict[str, Any]:
+    settings = {
+        key: {
+            "value": setting.value,
+            "text": setting.text,
+            "place": [setting.place.file, setting.place.line] if setting.place else None,
+        }
+        for key, setting in plugin.settings.items()
+    }
+    return {"name": plugin.name, "use": plugin.use, "folder": plugin.folder, "settings": settings}
