@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from circus_core import commands, model
+from circus_core.build import in_order
 from circus_core.bus import Bus, Loaded
 from circus_core.config import accept, build, read
 from circus_core.config import plugins as configured_plugins
@@ -99,7 +100,7 @@ class Assembly:
         hosts, problems = self._hosts(document, sections)
         problems += self._check_plugins(document, sections)
         config, found = build(document, sections, strict=self.strict)
-        problems = [*found, *problems]
+        problems = in_order(document, (*found, *problems))
         config = accept(None if any(not problem.warning for problem in problems) else config, problems)
         return evolve(config, watchers={**config.watchers, **hosts})
 

@@ -17,7 +17,7 @@ from circus_core.nearest import nearest
 from circus_core.structure import Place, Problem, Setting, structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from circus_core.document import Document
     from circus_core.options import Section
@@ -39,10 +39,17 @@ def build(
     """
     builder = _Builder(document, sections, strict, os.environ if environ is None else environ)
     config = builder.config()
-    problems = list(dict.fromkeys((*document.problems, *builder.environments.problems, *builder.problems)))
-    order = {file: number for number, file in enumerate(document.files)}
-    problems.sort(key=lambda at: (order.get(at.place.file, -1), at.place.line) if at.place else (-1, 0))
+    problems = in_order(document, (*document.problems, *builder.environments.problems, *builder.problems))
     return (None if any(not problem.warning for problem in problems) else config), problems
+
+
+def in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:
+    """Problems as they are found in the files, each once."""
+    order = {file: number for number, file in enumerate(document.files)}
+    return sorted(
+        dict.fromkeys(problems),
+        key=lambda at: (order.get(at.place.file, -1), at.place.line) if at.place else (-1, 0),
+    )
 
 
 def plugins(

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from circus_core.errors import PluginError
 from circus_core.options import Section
 from circus_core.structure import structure
@@ -62,7 +64,17 @@ def plugin_options(
     if declaration is None:
         return {key: setting.value for key, setting in settings.items()}, []
     section = Section("plugin", declaration)
-    return structure(section, settings, title=f"plugin:{name}", strict=True, place=place)
+    made, problems = structure(section, settings, title=f"plugin:{name}", strict=True, place=place)
+    return made, [_of_plugin(section, problem) for problem in problems]
+
+
+def _of_plugin(section: Section, problem: Problem) -> Problem:
+    """The problem of an unknown option, in the words of a plugin that knows all it has."""
+    if not problem.key or section.find(problem.key) is not None:
+        return problem
+    near = section.nearest(problem.key)
+    hint = f"did you mean {near}?" if near else f"it has {', '.join(entry.key for entry in section) or 'none'}"
+    return evolve(problem, message="is not an option of this plugin", hint=hint)
 
 
 def _import(use: str, name: str) -> ModuleType:

@@ -99,8 +99,9 @@ class Supervisor:
             self._reaper = PidfdReaper()
         self._around = Around(self.bus, self._reaper)
         try:
-            for loaded in self.bus.in_start_order():
+            for loaded in self.bus.loaded.values():
                 self.assembly.equip(loaded, self.client)
+            for loaded in self.bus.in_start_order():
                 await self.bus.startup(loaded, supervisor=self)
         except BaseException:
             await self._close()

@@ -34,7 +34,7 @@ NEVER = frozenset({"cmd", "args", "shell", "shell_args", "plugins"})
 
 @frozen
 class Hosted:
-    """A plugin as its process is told of it. Two are equal if nothing changed that the plugin could see."""
+    """A plugin as its process is told of it. Two are equal if nothing changed that takes another process."""
 
     name: str
     use: str
@@ -77,8 +77,11 @@ def watchers_of(document: Document, sections: Mapping[str, Section]) -> tuple[di
         _declare(name, plugin, hooks, sections)
         group = groups.setdefault(str(options.extra.get("group") or name), _Group(place=raw.place))
         own = _share_out(name, plugin, settings[name], sections["watcher"], group, problems)
-        problems += plugin_options(name, plugin, own, raw.place)[1]
         values = {key: setting.value for key, setting in own.items()}
+        if getattr(plugin, "Options", None) is None:
+            # A plugin that declares nothing is told everything, as those of Circus are.
+            own = settings[name]
+        problems += plugin_options(name, plugin, own, raw.place)[1]
         group.members.append(Hosted(name, options.use, folder, values, own, hooks))
     watchers = {}
     for name, group in groups.items():
@@ -108,21 +111,20 @@ def _share_out(
 ) -> dict[str, Setting]:
     """Give the group the settings that are options of watchers; the answer is what is left for the plugin.
 
-    What the plugin declares is the plugin's. One that declares nothing sees all, as those of Circus do.
+    What the plugin declares is the plugin's, even if watchers have an option of that name.
     """
     declaration: type | None = getattr(plugin, "Options", None)
     mine = set(declared(declaration)) if declaration is not None else set()
     own = {}
     for key, setting in settings.items():
-        common = key not in mine and key not in NEVER and watcher.find(key) is not None
-        if common:
+        if key in mine or key in NEVER or watcher.find(key) is None:
+            own[key] = setting
+        else:
             before = group.settings.setdefault(key, setting)
             owner = group.owners.setdefault(key, name)
             if before.value != setting.value:
                 hint = f"plugins of one group share a process; it is {before.value!r} in [plugin:{owner}]"
                 problems.append(Problem(f"plugin:{name}", key, f"is {setting.value!r}", hint, setting.place))
-        if not common or declaration is None:
-            own[key] = setting
     return own
 
 

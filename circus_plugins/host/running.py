@@ -11,28 +11,26 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from circus_core.bus import Bus
 from circus_core.errors import CircusError, ConfigError
-from circus_core.events import Event, EventsLost, event, from_wire
+from circus_core.events import EventsLost
 from circus_core.finding import find, instance, plugin_options
 from circus_core.implementing import refuse_outside
 from circus_core.plugin import CircusPlugin
 from circus_plugins.client import AsyncClient
+from circus_plugins.host.decoding import typed
 from circus_plugins.host.reporter import Reporter
 from circus_plugins.host.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from circus_core.events import Event
     from circus_plugins.host.orders import Orders, PluginOrders
 
 log = logging.getLogger("circus.plugin.host")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-ENVELOPE = ("event", "time", "host", "run", "seq", "at")
-"""What every event on the wire has beside its own fields."""
 LAST_WORDS = 2.0
 """Seconds that handlers have, when the process is told to end, for the event they work on and those still to come."""
 
@@ -190,14 +188,3 @@ class Running:
             await asyncio.wait(unfinished)
         if cursor is not None:
             cursor.handled = happened.seq
-
-
-def typed(wire: dict[str, Any]) -> Event:
-    """The event as an instance of its class; of one made for it, where a plugin inside circusd declared its class."""
-    try:
-        return from_wire(wire)
-    except KeyError:
-        name = "".join(word.capitalize() for word in wire["event"].split("_"))
-        names = [key for key in wire if key not in ENVELOPE]
-        event(attrs.make_class(name, {key: attrs.field(default=None) for key in names}, bases=(Event,)))
-        return from_wire(wire)

@@ -1,0 +1,198 @@
+"""Plugins in processes of their own: they are up before anything else, and are told all they need and no more."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from circus_core.supervisor import Supervisor
+
+APP = """
+[watcher:app]
+cmd = sleep 1000
+copy_env = True
+priority = 10
+graceful_timeout = 5
+"""
+
+
+def of_process(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+async def test_a_plugin_sees_everything_from_its_own_spawn_on_once_and_in_order(hosting):
+    async with hosting(APP + "[plugin:eye]\nuse = plugin.py:Witness") as run:
+        await run.notes.wait_for("eye", name="supervisor_started")
+        seen = [note["seq"] for note in run.notes.of("eye", hook="event")]
+        spawned = run.events.named("process_spawned", watcher="plugin:eye")[0]
+        assert seen[0] == spawned.seq
+        assert seen == list(range(seen[0], seen[0] + len(seen)))
+        assert run.notes.of("eye")[0]["hook"] == "startup"
+
+
+async def test_the_others_start_only_when_the_plugins_are_at_work(hosting):
+    async with hosting(APP + "[plugin:eye]\nuse = plugin.py:Witness") as run:
+        started = run.events.named("plugin_started", plugin="eye")[0]
+        assert started.seq < run.events.named("process_spawned", watcher="app")[0].seq
+
+
+async def test_a_plugin_sees_everything_to_the_end_and_shuts_down(hosting):
+    async with hosting(APP + "[plugin:eye]\nuse = plugin.py:Witness") as run:
+        notes = run.notes
+    last = [note.get("name") or note["hook"] for note in notes.of("eye")][-2:]
+    assert last == ["process_signaled", "shutdown"]
+    assert notes.of("eye", name="watcher_stopped", watcher="app")
+
+
+async def test_it_is_a_watcher_with_its_own_defaults_and_typed_options(hosting):
+    configuration = """
+        [plugin:eye]
+        use = plugin.py:Witness
+        priority = 7
+        rlimit_nofile = 99
+        env = COLOUR=blue
+    """
+    async with hosting(configuration) as run:
+        options = run.supervisor.watcher("plugin:eye").options
+        assert (options.priority, options.singleton, options.copy_env, options.copy_path) == (7, True, True, True)
+        assert options.rlimits == {"nofile": 99}
+        row = await run.plugin("eye")
+        assert row["host"] == "process"
+        assert row["pid"] == run.pids("plugin:eye")[0]
+        assert "circus_event" in row["hooks"]
+        assert b"COLOUR=blue" in of_process(row["pid"], "environ")
+
+
+async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting):
+    configuration = """
+        [plugin:eye]
+        use = plugin.py:Witness
+        password = it's "odd" ::: a:b $HOME é
+    """
+    async with hosting(configuration) as run:
+        started = await run.notes.wait_for("eye", hook="startup")
+        assert started["options"]["password"] == """it's "odd" ::: a:b $HOME é"""
+        for name in ("cmdline", "environ"):
+            assert b"odd" not in of_process(started["pid"], name)
+        shown = await run.call("options", name="plugin:eye")
+        assert shown["options"]["plugins"] == ["eye (plugin.py:Witness, password = ********)"]
+
+
+async def test_declared_options_are_typed(hosting):
+    code = """
+        from attrs import frozen
+        from circus_core.kinds import NUMBER
+        from circus_core.options import option
+
+        class Typed(Witness):
+            @frozen
+            class Options:
+                ratio: float = option(NUMBER, help="A number.")
+                priority: float = option(NUMBER, 1.0, help="Its own, though watchers have one of that name.")
+
+            def circus_startup(self):
+                self.note(hook="startup", ratio=self.options.ratio, priority=self.options.priority)
+    """
+    async with hosting("[plugin:typed]\nuse = plugin.py:Typed\nratio = 2.5\npriority = 40\n", code) as run:
+        started = await run.notes.wait_for("typed", hook="startup")
+        assert (started["ratio"], started["priority"]) == (2.5, 40.0)
+        assert run.supervisor.watcher("plugin:typed").options.priority == 1
+
+
+async def test_plugins_of_a_group_share_a_process(hosting):
+    configuration = """
+        [plugin:one]
+        use = plugin.py:Witness
+        group = both
+        [plugin:two]
+        use = plugin.py:Witness
+        group = both
+        [plugin:three]
+        use = plugin.py:Witness
+    """
+    async with hosting(configuration) as run:
+        one, two, three = [await run.plugin(name) for name in ("one", "two", "three")]
+        assert one["watcher"] == two["watcher"] == "plugin:both"
+        assert one["pid"] == two["pid"] != three["pid"]
+        await run.notes.wait_for("one", name="supervisor_started")
+        await run.notes.wait_for("two", name="supervisor_started")
+
+
+async def test_a_plugin_that_is_not_active_is_not_run(hosting):
+    async with hosting("[plugin:eye]\nuse = plugin.py:Witness\nactive = False\n") as run:
+        assert "plugin:eye" not in run.supervisor.watchers
+
+
+async def test_a_plugin_with_autostart_off_waits_for_its_start(hosting):
+    async with hosting("[plugin:eye]\nuse = plugin.py:Witness\nautostart = False\n") as run:
+        assert (await run.plugin("eye"))["started"] is False
+        await run.call("start", name="plugin:eye", waiting=True)
+        await run.events.wait_for("plugin_started", plugin="eye")
+
+
+async def test_a_plugin_may_add_options_to_watchers(hosting):
+    code = """
+        from circus_core.kinds import INTEGER
+
+        class Adding(Witness):
+            def circus_register_options(self, registry):
+                registry.option("watcher", "adding.attempts", INTEGER, 2, help="Of the test.")
+    """
+    configuration = APP + "adding.attempts = 3\n[plugin:adding]\nuse = plugin.py:Adding\n"
+    async with hosting(configuration, code) as run:
+        assert (await run.call("options", name="app"))["options"]["adding.attempts"] == 3
+        run.configure(APP)
+        await run.call("reloadconfig", waiting=True)
+        assert "adding.attempts" not in run.supervisor.assembly.sections["watcher"].added
+
+
+async def test_events_that_a_plugin_inside_circusd_declared_arrive_too(hosting):
+    code = """
+        class Foreign(Witness):
+            def circus_event(self, event):
+                if event.name == "tide_turned":
+                    self.note(hook="event", name=event.name, height=event.height)
+    """
+    from circus_core.events import EVENTS, Event, event
+
+    @event
+    class TideTurned(Event):
+        """Of the test."""
+
+        height: float
+
+    try:
+        async with hosting("[plugin:foreign]\nuse = plugin.py:Foreign\n", code) as run:
+            run.supervisor.bus.publish(TideTurned(height=1.5))
+            assert (await run.notes.wait_for("foreign", name="tide_turned"))["height"] == 1.5
+    finally:
+        del EVENTS["tide_turned"]
+
+
+def test_no_plugins_means_none_outside_circusd_either(tmp_path):
+    path = tmp_path / "circus.ini"
+    path.write_text("[plugin:eye]\nuse = no.such.Plugin\n")
+    assert Supervisor(str(path), plugins={}).config.watchers == {}
+    assert os.listdir(tmp_path) == ["circus.ini"]
+
+
+@pytest.mark.parametrize("where", ["", "host = core\n"], ids=["process", "core"])
+async def test_callbacks_at_regular_times(hosting, where):
+    code = """
+        class Clock(Witness):
+            def circus_startup(self):
+                self.turns = 0
+                self.ticking = self.every(0.01, self.tick)
+
+            async def tick(self):
+                self.turns += 1
+                self.note(hook="tick", turn=self.turns)
+                if self.turns == 3:
+                    self.ticking.cancel()
+                    self.note(hook="enough")
+    """
+    async with hosting(f"[plugin:clock]\nuse = plugin.py:Clock\n{where}", code) as run:
+        await run.notes.wait_for("clock", hook="enough")
+        assert [note["turn"] for note in run.notes.of("clock", hook="tick")] == [1, 2, 3]
