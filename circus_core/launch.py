@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from circus_core.envfile import read_env_file
 from circus_core.errors import CircusError, SpawnError
 from circus_core.expand import environment_variables, expand, expand_wid
+from circus_core.kinship import MARK
 from circus_core.model import Launch
 from circus_core.options import declared
-from circus_core.process import MARK
 from circus_core.spawn import DEVNULL
 
 if TYPE_CHECKING:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.process")
 
-MARK = "CIRCUS_PROCESS"
-"""The environment variable that tells every descendant which process it comes from."""
-
 
 class Owner(Protocol):
     """Who has a process, and hears of its end. `family` is what the marks of all its processes begin with."""
@@ -52,7 +49,7 @@ class Process:
     """A spawned process."""
 
     __slots__ = (
-        "_bus", "_dead", "_deadline", "_gone", "_kin", "_number", "_owner", "_reaper", "_remains", "_signum", "_timer",
+        "_bus", "_deadline", "_gone", "_kin", "_number", "_owner", "_reaper", "_remains", "_seen", "_signum", "_timer",
         "exit", "expiry", "pid", "requested", "spawned_at", "started", "state", "watcher", "wid",
     )  # fmt: skip
 
@@ -82,7 +79,7 @@ class Process:
         # A process is one of thousands: what only its end needs is made when it ends.
         self._gone: asyncio.Future[None] | None = None
         self._kin: dict[int, int] | None = None
-        self._dead: set[int] | None = None
+        self._seen: set[int] | None = None
         self._remains: Remains | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._signum = int(signal.SIGTERM)
@@ -91,7 +88,7 @@ class Process:
 
     @property
     def mark(self) -> str:
-        """What tells its descendants from those of any other process; see `MARK`."""
+        """What tells its descendants from those of any other process; see `circus_core.kinship`."""
         return f"{self._owner.family}/{self._number}"
 
     @property
@@ -237,7 +234,7 @@ class Process:
         self._reaper.afterwards(self._look_for_remains)
 
     def _look_for_remains(self) -> None:
-        if not self._left_over() and not self._restless():
+        if not self._left_over() and not self._restless(False):
             self._finish(None)
             return
         if not self.requested:
@@ -248,7 +245,7 @@ class Process:
 
     def _finish(self, _done: asyncio.Future[None] | None) -> None:
         self.state = ProcessState.GONE
-        self._remains = self._kin = self._dead = None
+        self._remains = self._kin = self._seen = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -266,29 +263,20 @@ class Process:
             return {}
         found = set(tree.identify(list(self._kin or ())).items() & (self._kin or {}).items())
         pids = {pid for pid, _ in found}
-        mark = f"{MARK}={self.mark}\0".encode()
-        for pid in self._reaper.strangers():
-            if pid not in pids and self._is_kin(pid, mark):
-                pids.add(pid)
+        pids |= self._reaper.strangers().kin(self.pid, self.mark)
         pids.update(tree.descendants(*pids))
         return tree.identify(sorted(pids))
 
-    def _restless(self) -> bool:
-        """Whether somebody may fork away, and end, faster than he is found: nobody was, but the group has new dead.
+    def _restless(self, killing: bool) -> bool:
+        """Whether somebody may fork away, and end, faster than he is found: the group has new dead, or new members.
 
         The group is killed then, as a whole, which nobody can outrun.
         """
         if not tree.group_lives(self.pid):
             return False
-        dead = {pid for pid in self._reaper.strangers() if (seen := tree.stat(pid)) and seen.group == self.pid}
-        before, self._dead = self._dead or set(), dead
-        if dead <= before:
+        seen = self._reaper.strangers().group(self.pid, dead=not killing)
+        before, self._seen = self._seen or set(), seen
+        if seen <= before:
             return False
         self._send(signal.SIGKILL, True)
         return True
-
-    def _is_kin(self, pid: int, mark: bytes) -> bool:
-        seen = tree.stat(pid)
-        if seen is None or not seen.alive:
-            return False
-        return self.pid in (seen.group, seen.session) or mark in tree.environment(pid)

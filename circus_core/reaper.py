@@ -13,6 +13,7 @@ import signal
 from typing import TYPE_CHECKING, Protocol
 
 from circus_core import tree
+from circus_core.kinship import Strangers
 from circus_core.model import Exit
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Reaper(Protocol):
         """Call back when all children known to have ended are reaped, so that their orphans have arrived."""
         ...
 
-    def strangers(self) -> list[int]:
+    def strangers(self) -> Strangers:
         """Processes that may be descendants of our children and that are not our children by spawn."""
         ...
 
@@ -69,7 +70,7 @@ class ChildReaper:
         self._loop = asyncio.get_running_loop()
         self._watched: dict[int, Callable[[Exit | None], None]] = {}
         self._afterwards: list[Callable[[], None]] = []
-        self._strangers: list[int] | None = None
+        self._strangers: Strangers | None = None
         self._session = os.getsid(0)
         _become_subreaper()
         signals.on(signal.SIGCHLD, self._reap)
@@ -85,9 +86,9 @@ class ChildReaper:
             self._loop.call_soon(self._run_afterwards)
         self._afterwards.append(callback)
 
-    def strangers(self) -> list[int]:
+    def strangers(self) -> Strangers:
         if self._strangers is None:
-            self._strangers = [pid for pid in tree.children(os.getpid()) if pid not in self._watched]
+            self._strangers = Strangers([pid for pid in tree.children(os.getpid()) if pid not in self._watched])
             self._loop.call_soon(self._forget_strangers)
         return self._strangers
 
@@ -148,7 +149,7 @@ class PidfdReaper:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._held: dict[int, int] = {}
-        self._strangers: list[int] | None = None
+        self._strangers: Strangers | None = None
 
     def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
         try:
@@ -169,9 +170,10 @@ class PidfdReaper:
     def afterwards(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon(callback)
 
-    def strangers(self) -> list[int]:
+    def strangers(self) -> Strangers:
         if self._strangers is None:
-            self._strangers = [pid for pid in tree.everyone() if pid not in self._held and pid != os.getpid()]
+            ours = self._held.keys() | {os.getpid()}
+            self._strangers = Strangers([pid for pid in tree.everyone() if pid not in ours])
             self._loop.call_soon(self._forget_strangers)
         return self._strangers
 

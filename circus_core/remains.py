@@ -30,7 +30,8 @@ class Remains:
     """Processes to be ended: asked with `signum`, killed at `deadline` (loop time). `gone` is done when none is left.
 
     `find` answers those that live now, pid and start time; it is called again whenever one of them ended, since a
-    process may have forked between two looks. When it finds nobody, `restless` says whether to look once more.
+    process may have forked between two looks. When it finds nobody, and (with True) when all are to be killed,
+    `restless` says whether to look once more.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Remains:
         signum: int,
         deadline: float,
         tell: Callable[[int, int], None],
-        restless: Callable[[], bool] = lambda: False,
+        restless: Callable[[bool], bool] = lambda _killing: False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._find = find
@@ -60,7 +61,8 @@ class Remains:
         for pid in found:
             if pid not in self._held:
                 self._hold(pid, found[pid])
-        if not self._held and self._restless():
+        killing = self._signum == signal.SIGKILL
+        if (killing or not self._held) and self._restless(killing):
             self._look_soon(0)
         self._finish()
 

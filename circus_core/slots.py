@@ -95,6 +95,10 @@ class Owner(Protocol):
         """No slot has a process or will have one; `code` is the exit code of the last, if that is why."""
         ...
 
+    def refused(self) -> None:
+        """A plugin wants the watcher stopped."""
+        ...
+
 
 class Slots:
     """Slots by wid."""
@@ -181,9 +185,7 @@ class Slots:
             self._spawn_failed(slot, str(error))
             return None
         process = slot.process = Process(options.name, slot.wid, pid, number, around.bus, around.reaper, self)
-        if options.max_age:
-            age = options.max_age + around.chance() * options.max_age_variance
-            process.expiry = asyncio.get_running_loop().call_later(age, self._expire, process)
+        self.limit_age(process)
         log.debug("%s/%d: spawned pid %d", options.name, slot.wid, pid)
         around.bus.publish(ProcessSpawned(watcher=options.name, wid=slot.wid, pid=pid))
         self.readiness.begin(process, options)
@@ -197,11 +199,12 @@ class Slots:
         reason = verdict.reason or f"plugin {plugin} said so"
         self.around.bus.publish(ActionVetoed(watcher=self.options.name, intent="spawn", reason=reason, plugin=plugin))
         if isinstance(verdict, RetryLater):
+            self.last_error = reason
             self._later(slot, verdict.after)
         else:
             self._give_up(slot, reason, None)
             if isinstance(verdict, Refuse):
-                self._owner.dry(None)
+                self._owner.refused()
         return True
 
     def _spawn_failed(self, slot: Slot, reason: str) -> None:
@@ -276,6 +279,16 @@ class Slots:
 
     def terms(self) -> tuple[int, float]:
         return self.options.stop_signal, self.options.graceful_timeout
+
+    def limit_age(self, process: Process) -> None:
+        """Have a process replaced when it reaches `max_age` as the options are now."""
+        if process.expiry is not None:
+            process.expiry.cancel()
+            process.expiry = None
+        if self.options.max_age:
+            age = self.options.max_age + self.around.chance() * self.options.max_age_variance
+            left = max(age - process.age, 0)
+            process.expiry = asyncio.get_running_loop().call_later(left, self._expire, process)
 
     def _expire(self, process: Process) -> None:
         log.info("%s/%d: pid %d reached max_age", process.watcher, process.wid, process.pid)

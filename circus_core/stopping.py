@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from circus_core import tree
-from circus_core.process import MARK
 from circus_core.remains import Remains
 
 if TYPE_CHECKING:
@@ -37,15 +36,10 @@ async def ask_before_stop(bus: Bus, options: WatcherOptions) -> None:
 
 async def end_strays(reaper: Reaper, family: str, options: WatcherOptions) -> None:
     """End descendants of processes that died earlier: those that called setsid and outlived their parents."""
-    mine = f"{MARK}={family}/".encode()
 
     def strays() -> dict[int, int]:
-        found = []
-        for pid in reaper.strangers():
-            for entry in tree.environment(pid).split(b"\0"):
-                if entry.startswith(mine) and entry.removeprefix(mine).isdigit():
-                    found += [pid, *tree.descendants(pid)]
-        return tree.identify(found)
+        found = reaper.strangers().family(family)
+        return tree.identify([*found, *tree.descendants(*found)])
 
     if strays():
         deadline = asyncio.get_running_loop().time() + options.graceful_timeout

@@ -148,7 +148,7 @@ class Supervisor:
         session = os.getsid(0)
 
         def strays() -> dict[int, int]:
-            found = [pid for pid in self._reaper.strangers() if (seen := tree.stat(pid)) and seen.session != session]
+            found = [pid for pid, seen in self._reaper.strangers().stats.items() if seen.session != session]
             return tree.identify([*found, *tree.descendants(*found)])
 
         if strays():

@@ -255,7 +255,11 @@ class Watcher:
             await self._reload(sequential=False, say=None)
 
     def _adopt(self, options: WatcherOptions) -> None:
-        self.options = self.slots.options = options
+        before, self.options = self.options, options
+        self.slots.options = options
+        if (before.max_age, before.max_age_variance) != (options.max_age, options.max_age_variance):
+            for process in self.slots.processes():
+                self.slots.limit_age(process)
 
     # What the slots tell
 
@@ -268,6 +272,10 @@ class Watcher:
         busy = self.queue.current is not None and not operating
         if self.state is STARTING and self.slots.settled and not busy:
             self._take("up")
+
+    def refused(self) -> None:
+        """A plugin refused a spawn: the watcher is stopped, whatever it is doing."""
+        self.stop()
 
     def dry(self, code: int | None) -> None:
         """No slot has or will have a process: the watcher is stopped, and may have failed for good."""

@@ -1,14 +1,11 @@
-"""What /proc tells of a child, and a few programs for children. Once a spawn is said, the program is running."""
+"""What /proc tells of a child, and a few programs for children."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from circus_core.testing import python, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def status(pid: int) -> dict[str, str]:
@@ -20,15 +17,18 @@ def status(pid: int) -> dict[str, str]:
 
 def environ(pid: int) -> dict[str, str]:
     """The environment a process was started with."""
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        entries = file.read().rstrip(b"\0").split(b"\0")
-    return dict(os.fsdecode(entry).split("=", 1) for entry in entries)
+    return dict(entry.split("=", 1) for entry in _words(pid, "environ"))
 
 
 def cmdline(pid: int) -> list[str]:
     """The words of its command line."""
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return os.fsdecode(file.read()).removesuffix("\0").split("\0")
+    return _words(pid, "cmdline")
+
+
+def _words(pid: int, name: str) -> list[str]:
+    """The kernel says that a program runs a moment before it says how it was called."""
+    path = Path(f"/proc/{pid}/{name}")
+    return os.fsdecode(until(path.read_bytes, f"{path}")).removesuffix("\0").split("\0")
 
 
 def limit(pid: int, title: str) -> tuple[str, str]:

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from circus_core.errors import CircusError, SpawnError
+from circus_core.kinship import MARK
 from circus_core.launch import build
 from circus_core.model import WatcherOptions
-from circus_core.process import MARK
 from circus_core.testing import python, until, watcher
 from tests.core.proc import cmdline, descriptor, environ, is_file, limit, status
 from tests.core.script import script

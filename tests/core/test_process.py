@@ -12,8 +12,9 @@ import sys
 import pytest
 
 from circus_core.bus import Bus
+from circus_core.kinship import MARK
 from circus_core.model import Launch, ProcessState, Refuse
-from circus_core.process import MARK, Process
+from circus_core.process import Process
 from circus_core.reaper import PidfdReaper
 from circus_core.spawn import spawn
 from circus_core.testing import Events, alive, until
