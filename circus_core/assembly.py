@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
-from circus_core import commands, model
+from circus_core import commands, lean, model
 from circus_core.build import in_order
 from circus_core.bus import Bus, Loaded
 from circus_core.config import accept, build, read
@@ -82,7 +82,10 @@ class Assembly:
 
     def load_configured(self, name: str, options: PluginOptions) -> Loaded | None:
         """Load the plugin of `[plugin:NAME]`; None if it is not one for inside circusd. Raises PluginError."""
-        return self.load(name, options.use, options.use) if options.inside else None
+        if not options.inside:
+            return None
+        lean.allow_tls()
+        return self.load(name, options.use, options.use)
 
     def equip(self, loaded: Loaded, client: Client) -> None:
         """Give a plugin its name, logger, client and options, if it is a CircusPlugin; raises ConfigError."""
