@@ -33,6 +33,11 @@ class Subscription:
         """Whether nothing comes any more."""
         return self._socket.closed
 
+    def pending(self) -> bool:
+        """Whether something can be read at once."""
+        events: Any = self._socket.getsockopt(zmq.EVENTS)
+        return bool(events & zmq.POLLIN)
+
     async def batch(self) -> list[bytes]:
         """The payloads that have arrived since, at least one; none only once it is closed."""
         while not self._socket.closed:

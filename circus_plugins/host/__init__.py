@@ -148,7 +148,7 @@ class Host(CircusPlugin):
         """When everything stops, the plugins see it to its end."""
         if not _plugins(watcher) or not self._supervisor.stopping:
             return None
-        return self._wait_for_others()
+        return self._wait_for_others(watcher)
 
     def circus_supervisor_reloaded(self, event: Event) -> None:
         """If endpoints moved, the plugins' processes have to follow."""
@@ -175,8 +175,12 @@ class Host(CircusPlugin):
         if all(watcher.state is WatcherState.STOPPED for watcher in watchers if not _plugins(watcher.options)):
             self._others_stopped.set()
 
-    async def _wait_for_others(self) -> None:
-        await self._others_stopped.wait()
+    async def _wait_for_others(self, options: WatcherOptions) -> None:
+        try:
+            # A little less than is allowed, for it is no fault that others take longer.
+            await asyncio.wait_for(self._others_stopped.wait(), options.graceful_timeout * 0.9)
+        except TimeoutError:
+            self.log.info("%s: stops before the others, which take longer than its graceful_timeout", options.name)
 
     def _follow_endpoints(self) -> None:
         for post in tuple(self._posts.values()):
