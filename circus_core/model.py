@@ -24,7 +24,7 @@ from circus_core.kinds import (
     SIGNAL,
     TEXT,
 )
-from circus_core.options import Effect, Section, option
+from circus_core.options import NOTHING_SET, Effect, Section, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ class SupervisorOptions:
     include_dir: str | None = option(
         PATTERNS, None, effect=RESTART, help="Folders whose *.ini and *.toml are read too: blank-separated globs."
     )
-    extra: Mapping[str, object] = field(factory=dict)
+    extra: Mapping[str, object] = NOTHING_SET
 
 
 @frozen
@@ -140,7 +140,7 @@ class WatcherOptions:
     exit_on_failure: bool = option(
         BOOLEAN, False, help="When this watcher fails for good, circusd stops everything and exits with its status."
     )
-    extra: Mapping[str, object] = field(factory=dict)
+    extra: Mapping[str, object] = NOTHING_SET
 
     def contradictions(self) -> list[tuple[str, str, str]]:
         """Options that do not go together, as (key, what is wrong, what would be right)."""
@@ -173,7 +173,7 @@ class PluginOptions:
     use: str = option(TEXT, effect=RELOAD, help="A dotted path to the class, `file.py:Class`, or a registered name.")
     host: str = option(TEXT, "process", effect=RELOAD, help="`process`: a process of its own; `core`: inside circusd.")
     active: bool = option(BOOLEAN, True, effect=RELOAD, help="False: it is not run.")
-    extra: Mapping[str, object] = field(factory=dict)
+    extra: Mapping[str, object] = NOTHING_SET
 
     @property
     def inside(self) -> bool:

@@ -7,6 +7,7 @@ no option by name and no file format: readers hand it `Setting`s, values with th
 from __future__ import annotations
 
 import enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MISSING: Any = object()
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
+"""The value of a family of options, or of the free-form ones, where none is set; shared, as there are thousands."""
 
 
 class Effect(enum.Enum):
@@ -116,7 +119,7 @@ def option(
         )
     }
     if prefix:
-        return attrs.field(factory=dict, metadata=metadata)
+        return attrs.field(default=NOTHING_SET, metadata=metadata)
     return attrs.field(default=attrs.NOTHING if default is MISSING else default, metadata=metadata)
 
 

@@ -33,7 +33,7 @@ class Readiness:
     def __init__(self, bus: Bus, owner: Owner) -> None:
         self._bus = bus
         self._owner = owner
-        self._waiting: dict[Process, asyncio.Task[bool]] = {}
+        self._waiting: dict[Process, asyncio.Task[bool]] | None = None
 
     def begin(self, process: Process, options: WatcherOptions) -> None:
         """Ask the plugins about a process that was just spawned."""
@@ -43,19 +43,20 @@ class Readiness:
             process.state = ProcessState.READY
             return
         task = asyncio.get_running_loop().create_task(self._follow(process, answers))
-        self._waiting[process] = task
-        task.add_done_callback(lambda _task: self._waiting.pop(process, None))
+        waiting = self._waiting = self._waiting or {}
+        waiting[process] = task
+        task.add_done_callback(lambda _task: waiting.pop(process, None))
 
     async def wait(self, process: Process) -> bool:
         """Wait until a process is ready; False if it ended or was found not to come up."""
-        task = self._waiting.get(process)
+        task = (self._waiting or {}).get(process)
         if task is not None:
             return await asyncio.shield(task)
         return process.state is ProcessState.READY
 
     def drop(self, process: Process) -> None:
         """The process ended; whatever waits for it to come up is told so."""
-        task = self._waiting.get(process)
+        task = (self._waiting or {}).get(process)
         if task is not None:
             task.cancel()
 

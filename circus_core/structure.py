@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from circus_core.errors import OptionError
-from circus_core.options import MISSING, declared
+from circus_core.options import MISSING, NOTHING_SET, declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,9 @@ def structure(
             problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", first))
     if any(not problem.warning for problem in problems):
         return None, problems
-    made = section.cls(**values, **({"extra": extra} if "extra" in attrs.fields_dict(section.cls) else {}))
+    made = section.cls(
+        **values, **({"extra": extra or NOTHING_SET} if "extra" in attrs.fields_dict(section.cls) else {})
+    )
     for method, warning in (("contradictions", False), ("doubts", True)):
         for key, message, hint in getattr(made, method, tuple)():
             at = settings.get(key)
