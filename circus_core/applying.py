@@ -10,7 +10,7 @@ import attrs
 
 from circus_core.errors import ConflictError
 from circus_core.events import SupervisorReloaded
-from circus_core.options import declared
+from circus_core.options import declared, diff
 from circus_core.plan import Action, in_start_order, plan
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: l
             watcher = supervisor.take_up(new.watchers[key])
             if action.what == "start":
                 waiting.append(watcher.start())
+        case "start" | "add" if watcher is not None:
+            # A command added it before its section was written: now the section counts, running or not.
+            section, wanted = supervisor.assembly.sections["watcher"], new.watchers[key]
+            waiting.append(watcher.update(lambda options: (wanted, diff(section, options, wanted))))
         case "remove" if watcher is not None:
             waiting.append(supervisor.remove(watcher))
         case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
@@ -74,11 +78,21 @@ async def _apply_plugin(supervisor: Supervisor, action: Action) -> None:
 
 
 async def restart(supervisor: Supervisor, say: Progress | None = None) -> None:
-    """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping."""
-    new, actions = reread(supervisor) if supervisor.assembly.path else (supervisor.config, ())
+    """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping.
+
+    Without a file the watchers stay as commands have made them.
+    """
+    new, actions = reread(supervisor) if supervisor.assembly.path else (None, ())
     await supervisor.stop_watchers()
     if supervisor.stopping:
         raise ConflictError("nothing was started again: circusd is stopping")
+    if new is not None:
+        await _take_up(supervisor, new, actions, say)
+    await supervisor.start_group([watcher for watcher in supervisor.in_order() if watcher.options.autostart], say)
+
+
+async def _take_up(supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Progress | None) -> None:
+    """Have exactly the watchers of a configuration, while none runs, and its plugins."""
     for name, watcher in tuple(supervisor.watchers.items()):
         if name not in new.watchers:
             await supervisor.remove(watcher)
@@ -89,7 +103,6 @@ async def restart(supervisor: Supervisor, say: Progress | None = None) -> None:
         else:
             known.replace(options)
     await apply(supervisor, new, tuple(action for action in actions if action.what.startswith("plugin")), say)
-    await supervisor.start_group([watcher for watcher in supervisor.in_order() if watcher.options.autostart], say)
 
 
 def overlay(current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
