@@ -70,6 +70,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._groups: set[asyncio.Task[Any]] = set()
         self._stopping: asyncio.Task[None] | None = None
+        self._closed = False
         self.emptied: asyncio.Future[None]
         self.finished: asyncio.Future[int]
 
@@ -103,6 +104,11 @@ class Supervisor:
                 self.assembly.equip(loaded, self.client)
             for loaded in self.bus.in_start_order():
                 await self.bus.startup(loaded, supervisor=self)
+                if self._closed:
+                    # It took longer to start than everything took to stop.
+                    await self.bus.shutdown(loaded)
+                if self.stopping:
+                    return
         except BaseException:
             await self._close()
             raise
@@ -111,7 +117,11 @@ class Supervisor:
         for options in in_start_order(self.config.watchers):
             if options.name.lower() not in self.watchers:
                 self.take_up(options)
-        await asyncio.wait([self.background(self._start_all(), group=True)])
+        try:
+            await asyncio.wait([self.background(self._start_all(), group=True)])
+        except asyncio.CancelledError:
+            await self.stop("its start was called off")
+            raise
 
     async def _start_all(self) -> None:
         await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart])
@@ -158,6 +168,9 @@ class Supervisor:
             ).gone
 
     async def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         for loaded in reversed(tuple(self.bus.loaded.values())):
             await self.bus.shutdown(loaded)
         for task in self._tasks:
