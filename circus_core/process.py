@@ -268,15 +268,16 @@ class Process:
         return tree.identify(sorted(pids))
 
     def _restless(self, killing: bool) -> bool:
-        """Whether somebody may fork away, and end, faster than he is found: the group has new dead, or new members.
+        """Whether the group has somebody who is not found: one who forks and ends is never where one looks.
 
-        The group is killed then, as a whole, which nobody can outrun.
+        When all are to be killed the group is killed as a whole, which nobody can outrun. Those that are dead and only
+        wait to be reaped do not count; that is init's business, who may take its time.
         """
         if not tree.group_lives(self.pid):
             return False
-        seen = self._reaper.strangers().group(self.pid, dead=not killing)
-        before, self._seen = self._seen or set(), seen
-        if seen <= before:
-            return False
-        self._send(signal.SIGKILL, True)
-        return True
+        if killing:
+            self._send(signal.SIGKILL, True)
+        strangers = self._reaper.strangers()
+        members = strangers.group(self.pid, dead=False)
+        before, self._seen = self._seen, members
+        return not members or members != before or members != strangers.group(self.pid, dead=True)

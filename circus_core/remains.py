@@ -23,7 +23,9 @@ log = logging.getLogger("circus.remains")
 STUCK = 10.0
 """Seconds after SIGKILL when it is said that somebody does not die (a process in uninterruptible sleep)."""
 AGAIN = 0.1
-"""Seconds until the next look when no pidfd could be had."""
+"""Seconds until the next look when no pidfd could be had, or somebody is there and not to be found."""
+AT_ONCE = 10
+"""Looks for somebody who was not found that follow one another at once: mostly he is just being reaped."""
 
 
 class Remains:
@@ -49,6 +51,7 @@ class Remains:
         self._restless = restless
         self._held: dict[int, int] = {}
         self._looking: asyncio.Handle | None = None
+        self._restless_looks = 0
         self.gone: asyncio.Future[None] = self._loop.create_future()
         killing = signum == signal.SIGKILL
         self._timer = self._loop.call_later(STUCK, self._stuck) if killing else self._loop.call_at(deadline, self.kill)
@@ -63,7 +66,8 @@ class Remains:
                 self._hold(pid, found[pid])
         killing = self._signum == signal.SIGKILL
         if (killing or not self._held) and self._restless(killing):
-            self._look_soon(0)
+            self._restless_looks += 1
+            self._look_soon(0 if self._restless_looks <= AT_ONCE else AGAIN)
         self._finish()
 
     def _finish(self) -> None:

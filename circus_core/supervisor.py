@@ -24,7 +24,7 @@ from circus_core.events import (
 from circus_core.nearest import did_you_mean
 from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
-from circus_core.remains import Remains
+from circus_core.remains import STUCK, Remains
 from circus_core.requests import Role
 from circus_core.signals import Signals
 from circus_core.slots import Around
@@ -163,9 +163,10 @@ class Supervisor:
 
         if strays():
             deadline = asyncio.get_running_loop().time() + STRAY_GRACE
-            await Remains(
-                strays, 15, deadline, lambda pid, signum: log.info("signal %d to orphan %d", signum, pid)
-            ).gone
+            remains = Remains(strays, 15, deadline, lambda pid, signum: log.info("signal %d to orphan %d", signum, pid))
+            done, _late = await asyncio.wait([remains.gone], timeout=STRAY_GRACE + STUCK)
+            if not done:
+                log.error("orphans are left that cannot be caught: pids %s", sorted(strays()))
 
     async def _close(self) -> None:
         if self._closed:
