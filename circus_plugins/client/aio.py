@@ -161,6 +161,7 @@ class AsyncClient:
                         yield event
                     if ask:
                         break
+                ask = subscription.renewed() or ask
         finally:
             subscription.close()
             self._subscriptions.discard(subscription)

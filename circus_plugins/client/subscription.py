@@ -1,6 +1,7 @@
 """A subscription to circusd's events, read only as fast as its owner asks: what he does not take waits in libzmq.
 
 Where too much waits there, circusd drops the newest for this subscriber; `seq` shows it, and they can be asked for.
+So can those that were published while there was no connection, of which `renewed` tells.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import zmq
+
+from circus_plugins.doors.edge import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +28,8 @@ class Subscription:
         self._loop = asyncio.get_running_loop()
         self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
         self._waiting: asyncio.Future[None] | None = None
+        self._renewed = False
+        self._monitor = Edge(self._loop, socket.get_monitor_socket(zmq.Event.HANDSHAKE_SUCCEEDED), self._connected)
         for topic in topics:
             socket.subscribe(topic)
 
@@ -38,11 +43,16 @@ class Subscription:
         events: Any = self._socket.getsockopt(zmq.EVENTS)
         return bool(events & zmq.POLLIN)
 
+    def renewed(self) -> bool:
+        """Whether there is another connection, perhaps the first, than when this was last asked."""
+        renewed, self._renewed = self._renewed, False
+        return renewed
+
     async def batch(self) -> list[bytes]:
-        """The payloads that have arrived since, at least one; none only once it is closed."""
+        """The payloads that have arrived since; none only if it was closed, or the connection renewed."""
         while not self._socket.closed:
             found = self._arrived()
-            if found:
+            if found or self._renewed:
                 return found
             self._waiting = self._loop.create_future()
             self._loop.add_reader(self._fd, self._wake)
@@ -56,8 +66,14 @@ class Subscription:
         """End it, and whoever waits for more."""
         if not self._socket.closed:
             self._loop.remove_reader(self._fd)
+            self._monitor.close()
+            self._socket.disable_monitor()
             self._socket.close(0)
             self._wake()
+
+    def _connected(self, _frames: list[bytes]) -> None:
+        self._renewed = True
+        self._wake()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -68,6 +68,7 @@ class Stream:
 
     def _sort(self, payloads: list[bytes]) -> list[dict[str, Any]]:
         """Those that are next. What comes after a gap is asked for with the gap."""
+        assert self._subscription is not None
         self._unasked += len(payloads)
         found: list[dict[str, Any]] = []
         for payload in payloads:
@@ -75,6 +76,7 @@ class Stream:
             found += new
             if self._ask:
                 break
+        self._ask = self._subscription.renewed() or self._ask
         return found
 
     async def _replay(self) -> list[dict[str, Any]]:
