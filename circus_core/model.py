@@ -299,7 +299,7 @@ class Refuse:
 class RetryLater:
     """An intervention's answer to a spawn: not now, ask again after so many seconds."""
 
-    after: float
+    after: float = field(converter=float)
     reason: str = ""
 
 
@@ -307,7 +307,7 @@ class RetryLater:
 class Restart:
     """Policy's answer: spawn the slot again after `delay` seconds."""
 
-    delay: float = 0.0
+    delay: float = field(default=0.0, converter=float)
 
 
 @frozen
