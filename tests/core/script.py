@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,19 @@ def script(body: str, *, before: str = "", **options: Any) -> Any:
         "answer = asyncio.run(main())\n"
         "print(json.dumps(answer))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    # Into files and not through pipes, which a process left behind would keep open.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(ROOT)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            timeout=50,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+            **options,
+        )
+        out.seek(0)
+        err.seek(0)
+        assert done.returncode == 0, err.read()
+        return json.loads(out.read().splitlines()[-1])
