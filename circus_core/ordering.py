@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core import applying, changing
 from circus_core.dispatch import handles
-from circus_core.errors import RequestError, SystemCallError
+from circus_core.errors import RequestError, SupersededError, SystemCallError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 # Starting and stopping
 
 
-def _answer(request: Request, work: Awaitable[Any], reply: Callable[[Any], Reply]) -> Reply | Awaitable[Reply]:
-    """At once, or, for a client that waits, when the work is done."""
+def _answer(request: Request, work: asyncio.Future[Any], reply: Callable[[Any], Reply]) -> Reply | Awaitable[Reply]:
+    """At once, or, for a client that waits, when the work is done. The work goes on if the client gives up waiting."""
 
     async def wait() -> Reply:
-        return reply(await work)
+        await asyncio.wait([work])
+        if work.cancelled():
+            raise SupersededError(f"{request.command.name} gave way to the end of circusd")
+        return reply(work.result())
 
     return wait() if request.waiting else {}
 

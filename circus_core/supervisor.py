@@ -239,7 +239,7 @@ class Supervisor:
             raise ConflictError("circusd is stopping")
         return self.take_up(options)
 
-    def remove(self, watcher: Watcher, *, nostop: bool = False) -> Awaitable[None]:
+    def remove(self, watcher: Watcher, *, nostop: bool = False) -> asyncio.Future[None]:
         """Forget a watcher; done when its processes are gone, or with `nostop` at once and they live on."""
         if self.watchers.pop(watcher.name.lower(), None) is None:
             raise UnknownWatcherError(watcher.name)
@@ -248,19 +248,35 @@ class Supervisor:
             return watcher.abandon()
         return watcher.stop()
 
-    async def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> None:
-        """Start watchers one after another, in the order given; one that fails does not keep the next from starting."""
-        pause = self.config.supervisor.warmup_delay
-        for number, watcher in enumerate(watchers):
-            if number and pause:
-                await asyncio.sleep(pause)
-            await asyncio.wait([watcher.start(say)])
+    def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> Coroutine[Any, Any, None]:
+        """Start watchers one after another, in the order given; one that fails does not keep the next from starting.
 
-    async def reload_group(self, watchers: list[Watcher], say: Progress | None = None, **manner: bool) -> None:
+        One that somebody stops or removes before its turn has come is left out.
+        """
+        pause = self.config.supervisor.warmup_delay
+        asked = [(watcher, watcher.stops) for watcher in watchers]
+
+        async def start() -> None:
+            for number, (watcher, stops) in enumerate(asked):
+                if number and pause:
+                    await asyncio.sleep(pause)
+                if watcher.stops == stops:
+                    await asyncio.wait([watcher.start(say)])
+
+        return start()
+
+    def reload_group(
+        self, watchers: list[Watcher], say: Progress | None = None, **manner: bool
+    ) -> Coroutine[Any, Any, None]:
         """Reload watchers one after another; stopped ones stay stopped."""
-        for watcher in watchers:
-            if watcher.running:
-                await asyncio.wait([watcher.reload(say=say, **manner)])
+        asked = [(watcher, watcher.stops) for watcher in watchers]
+
+        async def reload() -> None:
+            for watcher, stops in asked:
+                if watcher.running and watcher.stops == stops:
+                    await asyncio.wait([watcher.reload(say=say, **manner)])
+
+        return reload()
 
     def _failed(self, watcher: Watcher, code: int) -> None:
         if watcher.options.exit_on_failure and self._stopping is None:

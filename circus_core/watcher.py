@@ -49,13 +49,15 @@ TURN = 0.01
 class Watcher:
     """`options.numprocesses` processes of one program. `on_failure` is told the exit code when it failed for good."""
 
-    __slots__ = ("_around", "_on_failure", "_starting", "options", "queue", "slots", "started_at", "state")
+    __slots__ = ("_around", "_on_failure", "_starting", "options", "queue", "slots", "started_at", "state", "stops")
 
     def __init__(self, options: WatcherOptions, around: Around, on_failure: Callable[[Watcher, int], None]) -> None:
         self.options = options
         self.state = STOPPED
         self.started_at: float | None = None
         self.queue = Queue(options.name)
+        # How often somebody ordered its end: a start of many, ordered before, is then void for this one.
+        self.stops = 0
         self.slots = Slots(around, options, self)
         self._around = around
         self._on_failure = on_failure
@@ -85,6 +87,10 @@ class Watcher:
 
     def stop(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
         """Stop; done when no process and no descendant of one is left. Overtakes whatever brings processes up."""
+        self.stops += 1
+        return self._halt(say)
+
+    def _halt(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
         return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True)
 
     def restart(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:
@@ -116,6 +122,7 @@ class Watcher:
 
     def abandon(self) -> asyncio.Future[None]:
         """Forget the processes, which go on by themselves."""
+        self.stops += 1
         return self.queue.submit("rm", self._abandon, overtaken=False, overtakes=True)
 
     def end(
@@ -275,11 +282,11 @@ class Watcher:
 
     def refused(self) -> None:
         """A plugin refused a spawn: the watcher is stopped, whatever it is doing."""
-        self.stop()
+        self._halt()
 
     def dry(self, code: int | None) -> None:
         """No slot has or will have a process: the watcher is stopped, and may have failed for good."""
         if not self._starting:
-            self.stop()
+            self._halt()
         if code:
             self._on_failure(self, code)

@@ -13,7 +13,7 @@ from circus_core.errors import CircusError, SupersededError
 from circus_core.model import GiveUp, Refuse, Restart, RetryLater
 from circus_core.options import declared
 from circus_core.testing import alive, python, until, watcher
-from tests.core.proc import counter, settled, stubborn
+from tests.core.proc import cmdline, counter, settled, stubborn
 
 WORDS = {
     "process_spawned": "spawn",
@@ -390,6 +390,8 @@ async def test_a_reload_whose_spawn_fails_leaves_the_old_processes(supervise, tm
     program.chmod(0o755)
     async with supervise(watcher("w", str(program), numprocesses=2)) as run:
         before = run.pids("w")
+        # The shell opens the script a moment after it was started.
+        until(lambda: all(cmdline(pid)[0] == "sleep" for pid in before))
         program.unlink()
         with pytest.raises(CircusError, match=r"reload of w stopped: .*the old processes go on"):
             await run.call("reload", name="w", waiting=True)
