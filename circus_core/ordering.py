@@ -163,8 +163,6 @@ def _signal(supervisor: Supervisor, request: Request) -> Reply:
     for process in _chosen(watcher, pid):
         try:
             _signal_one(process, request, signum, child)
-        except ProcessLookupError:
-            continue
         except OSError as error:
             raise SystemCallError(str(error)) from None
     return {}

@@ -8,6 +8,7 @@ their environment, so those that forked twice and called setsid are found as wel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -127,9 +128,10 @@ class Process:
         return True
 
     def signal_child(self, pid: int, signum: int) -> None:
-        """Send a signal to a descendant."""
+        """Send a signal to a descendant; one that has just ended needs none, and its brothers get theirs."""
         if not self._vetoed(signum):
-            os.kill(pid, signum)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
     def children(self) -> list[int]:
         """The pids of the direct children."""
