@@ -184,8 +184,10 @@ def _signal_one(process: Process, request: Request, signum: int, child: int | No
 
 
 def _chosen(watcher: Watcher, pid: int | None) -> list[Process]:
-    processes = watcher.slots.processes()
-    return processes if pid is None else [process for process in processes if process.pid == pid]
+    """The processes in slots, or, by its pid, one that is perhaps on its way out and hangs."""
+    if pid is None:
+        return watcher.slots.processes()
+    return [process for process in watcher.slots.everyone() if process.pid == pid]
 
 
 # Changing

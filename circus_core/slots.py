@@ -104,7 +104,7 @@ class Slots:
     """Slots by wid."""
 
     __slots__ = (
-        "_free", "_highest", "_owner", "around", "by_wid", "last_error", "last_exit",
+        "_free", "_highest", "_number", "_owner", "around", "by_wid", "last_error", "last_exit",
         "leaving", "options", "readiness", "restarts", "supervising",
     )  # fmt: skip
 
@@ -123,6 +123,8 @@ class Slots:
         self.last_error = ""
         self.last_exit: ProcessExited | None = None
         self.restarts = 0
+        # A removed watcher may still be stopping when another gets its name.
+        self._number = next(_numbers)
         self._free: list[int] = []
         self._highest = 0
         self._owner = owner
@@ -131,7 +133,7 @@ class Slots:
     @property
     def family(self) -> str:
         """What the marks of this watcher's processes begin with."""
-        return f"{self.around.boot}/{self.options.name}"
+        return f"{self.around.boot}/{self._number}/{self.options.name}"
 
     # What there is
 

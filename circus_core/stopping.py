@@ -1,13 +1,15 @@
-"""What a watcher's stop takes besides ending its processes: plugins are asked first, and strays end last."""
+"""What a stop takes besides ending processes: plugins are asked first, and strays and orphans end last."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from circus_core import tree
-from circus_core.remains import Remains
+from circus_core.remains import STUCK, Remains
 
 if TYPE_CHECKING:
     from circus_core.bus import Bus
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from circus_core.reaper import Reaper
 
 log = logging.getLogger("circus.watcher")
+
+ORPHANS_GRACE = 5.0
+"""Seconds that processes of no known watcher get to end when the daemon ends."""
 
 
 async def ask_before_stop(bus: Bus, options: WatcherOptions) -> None:
@@ -44,3 +49,22 @@ async def end_strays(reaper: Reaper, family: str, options: WatcherOptions) -> No
     if strays():
         deadline = asyncio.get_running_loop().time() + options.graceful_timeout
         await Remains(strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
+
+
+async def end_orphans(reaper: Reaper) -> None:
+    """End whatever is left below the daemon, of whichever watcher; those that cannot be caught do not keep it."""
+    session = os.getsid(0)
+
+    def orphans() -> dict[int, int]:
+        found = [pid for pid, seen in reaper.strangers().stats.items() if seen.session != session]
+        return tree.identify([*found, *tree.descendants(*found)])
+
+    def tell(pid: int, signum: int) -> None:
+        log.info("signal %d to orphan %d", signum, pid)
+
+    if orphans():
+        deadline = asyncio.get_running_loop().time() + ORPHANS_GRACE
+        remains = Remains(orphans, signal.SIGTERM, deadline, tell)
+        done, _late = await asyncio.wait([remains.gone], timeout=ORPHANS_GRACE + STUCK)
+        if not done:
+            log.error("orphans are left that cannot be caught: pids %s", sorted(orphans()))

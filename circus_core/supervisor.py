@@ -10,7 +10,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Self
 
-from circus_core import tree
+from circus_core import stopping
 from circus_core.assembly import Assembly, assemble
 from circus_core.commands import LocalClient
 from circus_core.dispatch import dispatch
@@ -24,7 +24,6 @@ from circus_core.events import (
 from circus_core.nearest import did_you_mean
 from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
-from circus_core.remains import STUCK, Remains
 from circus_core.requests import Role
 from circus_core.signals import Signals
 from circus_core.slots import Around
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from circus_core.requests import Progress, Reply
 
 log = logging.getLogger("circus")
-
-STRAY_GRACE = 5.0
-"""Seconds that processes of no known watcher get to end when the daemon ends."""
 
 
 class Supervisor:
@@ -69,6 +65,8 @@ class Supervisor:
         self._around: Around
         self._tasks: set[asyncio.Task[Any]] = set()
         self._groups: set[asyncio.Task[Any]] = set()
+        # Those that nobody knows any more, until they have stopped.
+        self._removed: set[Watcher] = set()
         self._stopping: asyncio.Task[None] | None = None
         self._closed = False
         self.emptied: asyncio.Future[None]
@@ -143,7 +141,7 @@ class Supervisor:
     async def _stop(self, status: int) -> None:
         await self.stop_watchers()
         if self._daemon:
-            await self._end_strays()
+            await stopping.end_orphans(self._reaper)
         self.emptied.set_result(None)
         await self._close()
         self.finished.set_result(status)
@@ -152,21 +150,7 @@ class Supervisor:
         """Stop every watcher, all at the same time, whatever they are doing."""
         for task in self._groups:
             task.cancel()
-        await asyncio.gather(*(watcher.stop() for watcher in self.watchers.values()))
-
-    async def _end_strays(self) -> None:
-        session = os.getsid(0)
-
-        def strays() -> dict[int, int]:
-            found = [pid for pid, seen in self._reaper.strangers().stats.items() if seen.session != session]
-            return tree.identify([*found, *tree.descendants(*found)])
-
-        if strays():
-            deadline = asyncio.get_running_loop().time() + STRAY_GRACE
-            remains = Remains(strays, 15, deadline, lambda pid, signum: log.info("signal %d to orphan %d", signum, pid))
-            done, _late = await asyncio.wait([remains.gone], timeout=STRAY_GRACE + STUCK)
-            if not done:
-                log.error("orphans are left that cannot be caught: pids %s", sorted(strays()))
+        await asyncio.gather(*(watcher.stop() for watcher in (*self.watchers.values(), *self._removed)))
 
     async def _close(self) -> None:
         if self._closed:
@@ -182,7 +166,7 @@ class Supervisor:
 
     def kill(self) -> None:
         """SIGKILL to everything at once: for those who asked to stop and do not want to wait."""
-        for watcher in self.watchers.values():
+        for watcher in (*self.watchers.values(), *self._removed):
             watcher.slots.kill()
 
     async def __aenter__(self) -> Self:
@@ -246,7 +230,10 @@ class Supervisor:
         self.bus.publish(WatcherRemoved(watcher=watcher.name))
         if nostop:
             return watcher.abandon()
-        return watcher.stop()
+        done = watcher.stop()
+        self._removed.add(watcher)
+        done.add_done_callback(lambda _done: self._removed.discard(watcher))
+        return done
 
     def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> Coroutine[Any, Any, None]:
         """Start watchers one after another, in the order given; one that fails does not keep the next from starting.
