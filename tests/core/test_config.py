@@ -63,6 +63,7 @@ window = "1"
 """
 
 
+@pytest.mark.covers("circus-option:check_delay")
 @pytest.mark.parametrize(("name", "text"), [("app.ini", EVERYTHING_INI), ("app.toml", EVERYTHING_TOML)])
 def test_both_formats_say_the_same(write: Write, name: str, text: str) -> None:
     config = made(write(text, name))

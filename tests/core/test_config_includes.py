@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.core.configurations import errors, made, warnings
 
 if TYPE_CHECKING:
     from tests.core.configurations import Write
 
 
+@pytest.mark.covers("circus-option:include", "circus-option:include_dir")
 def test_included_files_add_and_never_change(write: Write) -> None:
     write("[watcher:web]\ncmd = other\nnumprocesses = 2\n[circus]\ncheck_delay = 9\n", "etc/conf.d/a.ini")
     write('[watcher.api]\ncmd = "api"\n', "etc/conf.d/b.toml")

@@ -192,10 +192,10 @@ async def test_env_file_is_read_at_each_start_and_env_wins_over_it(supervise, tm
 
 @pytest.mark.covers("option:close_child_stdin", "option:close_child_stdout", "option:close_child_stderr")
 @pytest.mark.parametrize(
-    ("number", "name", "default"), [(0, "stdin", True), (1, "stdout", False), (2, "stderr", False)]
+    ("number", "key", "default"),
+    [(0, "close_child_stdin", True), (1, "close_child_stdout", False), (2, "close_child_stderr", False)],
 )
-async def test_close_child(supervise, number, name, default):
-    key = f"close_child_{name}"
+async def test_close_child(supervise, number, key, default):
     async with supervise(watcher("w")) as run:
         assert (descriptor(await first(run), number) == "/dev/null") is (
             default or descriptor(os.getpid(), number) == "/dev/null"

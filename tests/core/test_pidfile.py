@@ -85,6 +85,7 @@ def test_it_has_the_pid_and_the_start_time_and_everybody_may_read_it(path: Path)
     assert not path.exists()
 
 
+@pytest.mark.covers("error:pidfile")
 def test_a_living_holder_blocks_with_a_message_that_names_it(path: Path) -> None:
     with holder(path) as process:
         before = path.read_text()

@@ -163,7 +163,7 @@ async def test_a_stopped_watcher_stays_stopped(supervise, file):
         assert len(run.pids("b")) == 2
 
 
-@pytest.mark.covers("error:config")
+@pytest.mark.covers("error:bad-config")
 @pytest.mark.parametrize("mistake", ["[watcher:c]\nnumprocesses = 2\n", "numprocesses = many\n", "nonsense\n"])
 async def test_a_bad_file_is_an_error_and_touches_nothing(supervise, file, mistake):
     async with file.supervised(TWO) as run:

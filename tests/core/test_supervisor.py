@@ -47,7 +47,7 @@ async def test_watchers_start_by_priority_and_then_it_is_said(supervise):
         assert [event.seq for event in run.events.seen] == list(range(1, len(run.events.seen) + 1))
 
 
-@pytest.mark.covers("option:warmup_delay")
+@pytest.mark.covers("circus-option:warmup_delay")
 async def test_the_warmup_delay_of_circus_is_between_watchers(supervise):
     async with supervised(watcher("a"), watcher("b"), watcher("c"), warmup_delay=0.05) as run:
         times = [event.at for event in run.events.named("watcher_started")]
@@ -217,6 +217,7 @@ async def test_who_waits_for_the_stop_may_lose_patience_and_it_goes_on(supervise
     assert await supervisor.finished == 0
 
 
+@pytest.mark.covers("error:conflict")
 async def test_nothing_is_started_or_added_while_it_stops(supervise, tmp_path):
     async with supervise(watcher("w", stubborn(tmp_path)), watcher("idle", autostart=False)) as run:
         settled(tmp_path, *run.pids("w"))

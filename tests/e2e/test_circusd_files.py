@@ -62,6 +62,7 @@ def test_hup_opens_the_log_anew(circusd: Start, tmp_path: Path) -> None:
     assert "SIGHUP" not in old.read_text()
 
 
+@pytest.mark.covers("circus-option:loglevel", "circus-option:debug")
 @pytest.mark.parametrize(
     ("lines", "arguments", "levels"),
     [
@@ -94,6 +95,7 @@ def test_the_command_line_wins(
     assert not (tmp_path / "other.pid").exists()
 
 
+@pytest.mark.covers("circus-option:logoutput")
 def test_what_was_said_before_the_log_was_known_is_in_it(circusd: Start, tmp_path: Path) -> None:
     path = tmp_path / "circusd.log"
     running = circusd(f"[circus]\nlogoutput = {path}\n{SLEEPER}colour = blue\n")
@@ -141,6 +143,7 @@ def test_a_log_that_nobody_reads_stops_nothing(circusd: Start, tmp_path: Path) -
 # The pid file
 
 
+@pytest.mark.covers("circus-option:pidfile")
 def test_the_pid_file_is_there_while_it_runs(circusd: Start, tmp_path: Path) -> None:
     path = tmp_path / "circusd.pid"
     running = circusd(f"[circus]\npidfile = {path}\numask = 077\n{SLEEPER}")
@@ -188,6 +191,7 @@ def test_a_pid_that_is_somebody_elses_now_blocks_nobody(circusd: Start, tmp_path
 # The umask
 
 
+@pytest.mark.covers("circus-option:umask")
 def test_the_umask_is_that_of_the_log_and_of_the_processes(circusd: Start, tmp_path: Path) -> None:
     log, made = tmp_path / "circusd.log", tmp_path / "made"
     circusd(f"[circus]\numask = 027\nlogoutput = {log}\n[watcher:a]\ncmd = touch {made}\nrespawn = False\n")

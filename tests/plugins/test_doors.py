@@ -76,6 +76,7 @@ def test_only_numbers_of_the_loopback_are_not_wide(endpoint: str, wide: bool) ->
     assert (found.wide, found.shared) == (wide, not wide)
 
 
+@pytest.mark.covers("error:endpoint")
 @pytest.mark.parametrize(
     "endpoint",
     ["", "nonsense", "udp://127.0.0.1:1", "inproc://x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "ipc://", "ipc://*",

@@ -37,6 +37,7 @@ def test_the_id_comes_back_as_it_was_sent(number: Any, fields: dict[str, Any]) -
     assert json.loads(envelopes.failure(request, RequestError("no")))["id"] == number
 
 
+@pytest.mark.covers("error:invalid-json")
 @pytest.mark.parametrize(
     ("raw", "errno", "reason"),
     [
@@ -57,6 +58,7 @@ def test_what_is_no_request_is_answered_with_the_reason(raw: bytes, errno: int, 
     problem = envelopes.read(raw).problem
     assert problem is not None
     assert (problem.errno, problem.message) == (errno, reason)
+    assert problem.code in ("invalid-json", "bad-request")
 
 
 def test_blanks_around_a_request_do_not_matter() -> None:

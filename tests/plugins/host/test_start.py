@@ -65,6 +65,7 @@ async def test_it_is_a_watcher_with_its_own_defaults_and_typed_options(hosting):
         assert b"COLOUR=blue" in of_process(row["pid"], "environ")
 
 
+@pytest.mark.covers("option:plugins")
 async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting):
     configuration = """
         [plugin:eye]
@@ -101,6 +102,7 @@ async def test_declared_options_are_typed(hosting):
         assert run.supervisor.watcher("plugin:typed").options.priority == 1
 
 
+@pytest.mark.covers("plugin-option:group")
 async def test_plugins_of_a_group_share_a_process(hosting):
     configuration = """
         [plugin:one]
@@ -120,6 +122,7 @@ async def test_plugins_of_a_group_share_a_process(hosting):
         await run.notes.wait_for("two", name="supervisor_started")
 
 
+@pytest.mark.covers("plugin-option:active")
 async def test_a_plugin_that_is_not_active_is_not_run(hosting):
     async with hosting("[plugin:eye]\nuse = plugin.py:Witness\nactive = False\n") as run:
         assert "plugin:eye" not in run.supervisor.watchers
