@@ -58,8 +58,8 @@ def imports(path: Path) -> Iterator[Import]:
 
 def _imports(path: Path, node: ast.AST, *, lazy: bool, optional: bool) -> Iterator[Import]:
     if isinstance(node, ast.If) and dotted(node.test).endswith("TYPE_CHECKING"):
-        for child in node.orelse:
-            yield from _imports(path, child, lazy=lazy, optional=optional)
+        for step in node.orelse:
+            yield from _imports(path, step, lazy=lazy, optional=optional)
         return
     for module in _modules(path, node):
         yield Import(path, node.lineno, module, lazy, optional)  # type: ignore[attr-defined]
@@ -135,3 +135,13 @@ def silent_handlers(path: Path) -> Iterator[int]:
 
 def _is_text(step: ast.stmt) -> bool:
     return isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
+
+
+def marks(path: Path) -> Iterator[tuple[int, str]]:
+    """What the tests in `path` say they cover: the texts in `pytest.mark.covers(...)`, each with its line."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and dotted(node.func).endswith("mark.covers"):
+            for argument in node.args:
+                # A mark that is computed would be invisible to whoever searches for it.
+                name = argument.value if isinstance(argument, ast.Constant) else ast.unparse(argument)
+                yield argument.lineno, str(name)

@@ -157,6 +157,7 @@ def test_what_is_no_endpoint_or_no_circusd_is_said() -> None:
             wire.reply(junk)
 
 
+@pytest.mark.covers("error:no-answer")
 def test_silence_has_its_cause_in_the_error(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/x.sock"
     with Client(endpoint, timeout=0.05) as client, pytest.raises(NoAnswerError) as caught:

@@ -282,6 +282,7 @@ def test_no_more_requests_than_a_limit_are_under_way(monkeypatch: pytest.MonkeyP
     served(scenario)
 
 
+@pytest.mark.covers("command:globaloptions", "circus-option:stats_endpoint")
 def test_globaloptions_tells_the_addresses_in_use() -> None:
     async def main() -> None:
         async with opened(publisher=True, endpoint="tcp://127.0.0.1:*", stats_endpoint="tcp://127.0.0.1:5557") as found:
@@ -301,6 +302,7 @@ def test_globaloptions_tells_the_addresses_in_use() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.covers("circus-option:multicast_endpoint")
 def test_discovery_is_refused_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         assert (await raw.ask({"command": "status"}))["status"] == "ok"
@@ -323,6 +325,7 @@ def test_loopback_tcp_works_with_one_warning(caplog: pytest.LogCaptureFixture) -
     assert "every user of this machine can give orders" in warnings[0].getMessage()
 
 
+@pytest.mark.covers("circus-option:endpoint")
 def test_a_reload_with_another_endpoint_opens_it_and_closes_the_old_one(tmp_path: Any) -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         control = plugin(supervisor, "control")
@@ -405,6 +408,7 @@ def test_endpoint_owner_may_add_only_for_themselves(tmp_path: Any, options: Any,
     asyncio.run(main())
 
 
+@pytest.mark.covers("circus-option:endpoint_owner")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to somebody")
 def test_endpoint_owner_owns_the_socket(tmp_path: Any) -> None:
     async def main() -> None:

@@ -173,6 +173,7 @@ def test_events_need_a_key_too_and_reach_who_has_one(folder: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.covers("circus-option:keys_dir")
 def test_loopback_asks_for_keys_only_where_a_folder_is_named(folder: str) -> None:
     async def main() -> None:
         with pytest.raises(EndpointError, match="has no keys yet"):

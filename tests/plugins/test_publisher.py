@@ -8,6 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import zmq
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +23,6 @@ from tests.plugins.standin import opened, plugin, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from circus_core.testing import Circusd
 
@@ -124,6 +123,7 @@ def test_junk_on_the_event_endpoint_disturbs_nobody() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.covers("circus-option:pubsub_endpoint")
 def test_a_reload_moves_the_event_endpoint(tmp_path: Any) -> None:
     async def main() -> None:
         async with opened(publisher=True) as supervisor:
@@ -140,6 +140,7 @@ def test_a_reload_moves_the_event_endpoint(tmp_path: Any) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.covers("command:events")
 def test_the_events_command_selects() -> None:
     async def main() -> None:
         async with opened(publisher=True) as supervisor, AsyncClient() as client:
@@ -164,6 +165,7 @@ def test_the_events_command_selects() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.covers("circus-option:events_kept", "event:events_lost")
 def test_what_is_no_longer_kept_is_told() -> None:
     async def main() -> None:
         async with opened(publisher=True, events_kept=5) as supervisor, AsyncClient() as client:

@@ -32,6 +32,7 @@ def packages(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.mark.covers("option:virtualenv")
 def test_programs_and_packages_of_the_environment_come_first(tmp_path: Path, packages: Path) -> None:
     (tmp_path / "source").mkdir()
     (packages / "app.pth").write_text(f"# where it is\nimport os; os.abort()\n{tmp_path}/source\nno-such-folder\n\n")
@@ -49,6 +50,7 @@ def test_without_the_option_nothing_changes() -> None:
     assert Virtualenv().circus_veto_start(plain) is None
 
 
+@pytest.mark.covers("option:virtualenv_py_ver")
 def test_the_version_of_python_can_be_another(tmp_path: Path) -> None:
     packages = tmp_path / "lib" / "pypy3.10" / "site-packages"
     packages.mkdir(parents=True)

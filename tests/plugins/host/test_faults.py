@@ -135,6 +135,7 @@ async def test_events_that_it_missed_are_fetched_and_those_that_are_gone_are_tol
         assert lost == set(range(handled[0], newest + 1)) - set(handled)
 
 
+@pytest.mark.covers("command:plugin_report")
 async def test_a_plugin_that_raises_is_disabled_and_named(hosting):
     code = """
         class Raising(Witness):
@@ -303,6 +304,7 @@ async def test_a_handler_at_work_when_the_end_comes_is_done_first(hosting):
         ]  # fmt: skip
 
 
+@pytest.mark.covers("command:plugin_report")
 async def test_only_its_own_processes_report(hosting):
     async with hosting(APP + plugin("Witness")) as run:
         with pytest.raises(CircusError, match="of no process of plugins"):
