@@ -45,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _read(sys.argv[1:] if argv is None else list(argv))
     if arguments is None:
         return 0
+    try:
+        return _obey(arguments)
+    except _ToldToLeave:
+        return 0
+
+
+def _obey(arguments: Arguments) -> int:
     if not arguments.check:
         for signum in STOP:
             signal.signal(signum, _leave)
@@ -162,9 +169,12 @@ def _level(text: str) -> str:
     return text
 
 
+class _ToldToLeave(BaseException):
+    """Told to stop before anything was started. No SystemExit, for that is what a plugin's import may raise."""
+
+
 def _leave(_signum: int, _frame: object) -> None:
-    """Told to stop before anything was started: there is nothing to stop."""
-    raise SystemExit(0)
+    raise _ToldToLeave
 
 
 def _print(_status: int, text: str) -> None:
