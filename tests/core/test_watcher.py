@@ -291,7 +291,7 @@ async def test_a_crash_while_a_long_command_runs_is_mended(supervise, tmp_path):
         await run.events.wait_for("process_spawned", watcher="other", count=2)
 
 
-@pytest.mark.covers("option:max_age", "option:max_age_variance")
+@pytest.mark.covers("option:max_age")
 async def test_max_age_replaces_a_process_and_publishes_its_end(supervise):
     """O-22: with a reap event."""
     async with supervise(watcher("w", max_age=0.05, max_age_variance=0)) as run:
