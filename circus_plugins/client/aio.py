@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from circus_plugins.client.tunnel import Tunnel
+    from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
 
@@ -43,7 +44,7 @@ class AsyncClient:
         endpoint: str | None = None,
         timeout: float = wire.TIMEOUT,
         *,
-        key: str | None = None,
+        key: str | Pair | None = None,
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
     ) -> None:
@@ -188,7 +189,7 @@ class AsyncClient:
     def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         try:
-            prepare(socket, self._key)
+            prepare(socket, self._key, endpoint)
             if self._ssh is not None:
                 from circus_plugins.client.tunnel import Tunnel
 

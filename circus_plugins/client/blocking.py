@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from circus_plugins.client.tunnel import Tunnel
+    from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
 
@@ -24,9 +25,8 @@ class Client:
     """A connection to circusd's control endpoint, the default one unless `endpoint` is given.
 
     `timeout` is how many seconds an answer, or the next line of progress, may take. `key` is a file made by
-    `circusctl keys new`. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it needs one; `endpoint`
-    is then what circusd is bound to there.
-    Not for several threads at once.
+    `circusctl keys new`, or the keys in it. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it
+    needs one; `endpoint` is then what circusd is bound to there. Not for several threads at once.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Client:
         endpoint: str | None = None,
         timeout: float = wire.TIMEOUT,
         *,
-        key: str | None = None,
+        key: str | Pair | None = None,
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class Client:
     def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         try:
-            prepare(socket, self._key)
+            prepare(socket, self._key, endpoint)
             if self._ssh is not None:
                 from circus_plugins.client.tunnel import Tunnel
 
@@ -176,12 +176,16 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
         ) from error
 
 
-def prepare(socket: zmq.Socket[bytes], key: str | None) -> None:
-    """Set what both clients need before they connect; raises EndpointError for a bad key file."""
+def prepare(socket: zmq.Socket[bytes], key: str | Pair | None, endpoint: str) -> None:
+    """Set what both clients need before they connect; raises EndpointError for a bad key file.
+
+    Unix sockets know who comes in, and take no key.
+    """
     socket.linger = 0
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     if key is not None:
         from circus_plugins.doors import keys
 
-        pair = keys.load(key)
-        socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair
+        pair = keys.load(key) if isinstance(key, str) else key
+        if not endpoint.startswith("ipc://"):
+            socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair

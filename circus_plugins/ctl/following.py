@@ -38,10 +38,10 @@ def listen(session: Session, topics: list[str]) -> int:
     settings = session.settings
     write = _Writer(session)
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        prepare(socket, settings.key)
+        endpoint = _event_endpoint(session)
+        prepare(socket, settings.key, endpoint)
         for topic in topics or [""]:
             socket.subscribe(topic)
-        endpoint = _event_endpoint(session)
         with _way_to(endpoint, settings) as reachable:
             socket.connect(reachable)
             while True:

@@ -228,6 +228,12 @@ def account(name: object) -> int | None:
         return None
 
 
+def keyrings(supervisor: Any) -> list[Keyring]:
+    """The keys of those open endpoints of a supervisor that ask for some."""
+    house = House._houses.get(id(supervisor))
+    return [door.keyring for door in house.doors.values() if door.keyring is not None] if house is not None else []
+
+
 def _refused(option: str, text: str, error: OSError | zmq.ZMQError, pid: int | None) -> EndpointError:
     """Why an address could not be bound, in words."""
     reason = os.strerror(error.errno) if error.errno else str(error)

@@ -103,10 +103,14 @@ def load(file: str) -> Pair:
 
 
 class Keyring:
-    """The keys of one folder as they are now: a key made or revoked counts from the next question on."""
+    """The keys of one folder as they are now: a key made or revoked counts from the next question on.
+
+    `guests` are public keys (Z85) that are in no folder: those of circusd's own processes, for as long as it runs.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self.guests: dict[str, Role] = {}
         self._known: dict[str, tuple[str, int, int, Role]] = {}
 
     def server(self) -> tuple[bytes, bytes] | None:
@@ -121,6 +125,8 @@ class Keyring:
 
     def role(self, public: str) -> Role | None:
         """The role of a client's public key (Z85), or None if it may not come in."""
+        if public in self.guests:
+            return self.guests[public]
         known = self._known.get(public)
         if known is not None:
             path, inode, changed, role = known

@@ -67,6 +67,7 @@ def _by_hand(arguments: list[str]) -> Orders | None:
         log_level=given.log_level,
         log_output=given.log_output,
         ssh=given.ssh,
+        keys=given.key,
     )
 
 
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--check-delay", type=float, default=5.0, help="seconds, for plugins that ask; 5 if not given")
     add("--log-level", default=logs.DEFAULT_LEVEL, help=f"{', '.join(logs.LEVELS)}; {logs.DEFAULT_LEVEL} if not given")
     add("--log-output", default=logs.DEFAULT_OUTPUT, help="a file, - for standard error, or syslog://...")
+    add("--key", metavar="FILE", help="where circusd asks for keys: the file that `circusctl keys new` made")
     add("--ssh", metavar="[USER@]HOST[:PORT]", help="go through this host")
     return parser
 

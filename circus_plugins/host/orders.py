@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from circus_core.structure import Place, Setting
+from circus_plugins.doors.keys import Pair
 from circus_plugins.host import briefing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Orders:
     log_level: str = "info"
     log_output: str = "-"
     ssh: str | None = None
+    keys: Pair | str | None = None
     token: str = ""
     parent: int = 0
     cursor: briefing.Cursor | None = None
@@ -56,7 +58,9 @@ def inherited(fd: int) -> Orders:
         )
         for each in told.pop("plugins")
     ]
-    return Orders(**{**told, "plugins": tuple(plugins)}, cursor=briefing.Cursor(fd))
+    del told["server_key"]
+    keys = Pair(*(key.encode() for key in told.pop("keys"))) if told["keys"] else None
+    return Orders(**{**told, "plugins": tuple(plugins), "keys": keys}, cursor=briefing.Cursor(fd))
 
 
 def settings(config: str) -> dict[str, Setting]:

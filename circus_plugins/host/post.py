@@ -11,6 +11,8 @@ from attrs import evolve
 
 from circus_core import logs
 from circus_core.model import in_words
+from circus_core.requests import Role
+from circus_plugins.doors.house import keyrings
 from circus_plugins.host import briefing
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Post:
         self._cursor = briefing.Cursor(self._fd)
         self._cursor.begun = self._cursor.handled = since
         self._health: dict[str, dict[str, Any]] = {}
-        self._endpoints: dict[str, str] = {}
+        self._way: dict[str, Any] = {}
+        self._keys = ("", "")
         self._pid: int | None = None
 
     def close(self) -> None:
@@ -52,10 +55,11 @@ class Post:
 
     def brief(self, launch: Launch, supervisor: Any) -> Launch:
         """Write down the orders for the next process, and let the launch hand them over."""
-        self._endpoints = _endpoints(supervisor)
+        self._way = _way(supervisor)
         options = supervisor.config.supervisor
         orders = {
-            **self._endpoints,
+            **self._way,
+            "keys": self._come_in(supervisor),
             "token": self.token,
             "parent": os.getpid(),
             "check_delay": options.check_delay,
@@ -70,7 +74,20 @@ class Post:
 
     def moved(self, supervisor: Any) -> bool:
         """Whether circusd is to be found elsewhere than the process was told."""
-        return bool(self._endpoints) and self._endpoints != _endpoints(supervisor)
+        return bool(self._way) and self._way != _way(supervisor)
+
+    def _come_in(self, supervisor: Any) -> list[str]:
+        """The keys with which the process comes in where circusd asks for some: its own pair, and circusd's."""
+        if not self._way["server_key"]:
+            return []
+        if not self._keys[0]:
+            import zmq
+
+            public, secret = zmq.curve_keypair()
+            self._keys = public.decode(), secret.decode()
+        for keyring in keyrings(supervisor):
+            keyring.guests[self._keys[0]] = Role.ADMIN
+        return [*self._keys, self._way["server_key"]]
 
     def heard(self, plugins: Mapping[str, Any]) -> Iterable[str]:
         """Take in a report; answers the names of those plugins that are at work from now on."""
@@ -121,9 +138,11 @@ class Post:
         }
 
 
-def _endpoints(supervisor: Any) -> dict[str, str]:
+def _way(supervisor: Any) -> dict[str, Any]:
+    """Where circusd is reached, and the key by which it is known there, if clients need keys."""
     told = supervisor.dispatch("globaloptions", {})["options"]
-    return {key: told[key] for key in ENDPOINTS}
+    servers = [server[0].decode() for keyring in keyrings(supervisor) if (server := keyring.server())]
+    return {**{key: told[key] for key in ENDPOINTS}, "server_key": servers[0] if servers else ""}
 
 
 def _orders(plugin: Hosted) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Running:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._client = AsyncClient(orders.endpoint, ssh=orders.ssh)
+        self._client = AsyncClient(orders.endpoint, key=orders.keys, ssh=orders.ssh)
         self._reporter = Reporter(self._client, orders.token)
         self._bus = self._reporter.bus = Bus(announce=self._reporter.announce)
         self._ending = asyncio.Event()

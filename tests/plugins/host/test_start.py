@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from circus_core.supervisor import Supervisor
+from circus_plugins.doors import keys
 
 APP = """
 [watcher:app]
@@ -199,3 +200,18 @@ async def test_callbacks_at_regular_times(hosting, where):
     async with hosting(f"[plugin:clock]\nuse = plugin.py:Clock\n{where}", code) as run:
         await run.notes.wait_for("clock", hook="enough")
         assert [note["turn"] for note in run.notes.of("clock", hook="tick")] == [1, 2, 3]
+
+
+async def test_where_clients_need_keys_its_processes_have_their_own(hosting, tmp_path):
+    keys.new(str(tmp_path / "keys"), "ann", "view")
+    configuration = f"""
+        [circus]
+        endpoint = tcp://127.0.0.1:*
+        pubsub_endpoint = tcp://127.0.0.1:*
+        keys_dir = {tmp_path}/keys
+        [plugin:eye]
+        use = plugin.py:Witness
+    """
+    async with hosting(configuration) as run:
+        await run.notes.wait_for("eye", name="supervisor_started")
+        assert [key.name for key in keys.list_keys(str(tmp_path / "keys"))] == ["ann"]
