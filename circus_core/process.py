@@ -273,12 +273,14 @@ class Process:
         """Whether the group has somebody who is not found: one who forks and ends is never where one looks.
 
         When all are to be killed the group is killed as a whole, which nobody can outrun. Those that are dead and only
-        wait to be reaped do not count; that is init's business, who may take its time.
+        wait to be reaped do not count where that is init's business, who may take its time.
         """
         if not tree.group_lives(self.pid):
             return False
         if killing:
             self._send(signal.SIGKILL, True)
+        if self._reaper.inherits:
+            return True
         strangers = self._reaper.strangers()
         members = strangers.group(self.pid, dead=False)
         before, self._seen = self._seen, members

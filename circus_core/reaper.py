@@ -29,7 +29,9 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Reaper(Protocol):
-    """What a process needs of either reaper."""
+    """What a process needs of either reaper. `inherits`: orphans become our children, so we reap all of a tree."""
+
+    inherits: bool
 
     def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
         """Call `ended` once the child is reaped; with None if somebody else reaped it."""
@@ -65,6 +67,8 @@ def _wait(pid: int) -> Exit | None:
 
 class ChildReaper:
     """The daemon's: every child of this process is its business."""
+
+    inherits = True
 
     def __init__(self, signals: Signals) -> None:
         self._loop = asyncio.get_running_loop()
@@ -145,6 +149,8 @@ class ChildReaper:
 
 class PidfdReaper:
     """For a supervisor inside somebody's program: a pidfd for each child, and nothing else is touched."""
+
+    inherits = False
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -99,8 +99,9 @@ async def test_a_number_is_free_only_once_its_process_and_its_tree_are_gone(supe
         first.kill()
         await first.gone()
         assert slots.open().wid == 1
-        for process in slots.processes():
-            process.kill()
+        # The other is killed as all stops, or it would come back and take its grace.
+        run.supervisor.begin_stop("the test is over")
+        run.supervisor.kill()
 
 
 async def test_only_the_last_deaths_are_kept_for_plugins(supervise):
