@@ -7,6 +7,7 @@ wrong.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from circus_plugins.host.orders import Orders
 
+log = logging.getLogger("circus.plugin.host")
+
 HOSTED = "--hosted"
 """How circusd starts it: the descriptor of the orders follows, and names, which only `ps` reads."""
 
@@ -33,14 +36,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         if orders is None:
             return 0
         logs.configure(orders.log_level, orders.log_output)
-        return asyncio.run(_run(orders))
     except CircusError as error:
         print(f"circus-plugin: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError | OptionError) else 1
+        return _status(error)
+    try:
+        return asyncio.run(_run(orders))
+    except CircusError as error:
+        # Where the plugin's own code raised, its author wants to know where.
+        log.critical("%s", error, exc_info=error.__cause__)
+        return _status(error)
 
 
 async def _run(orders: Orders) -> int:
     return await Running(orders).run()
+
+
+def _status(error: CircusError) -> int:
+    return 2 if isinstance(error, ConfigError | OptionError) else 1
 
 
 def _inherited(arguments: list[str]) -> Orders:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,7 @@ class Running:
         self._reporter = Reporter(self._client, orders.token)
         self._bus = self._reporter.bus = Bus(announce=self._reporter.announce)
         self._ending = asyncio.Event()
+        self._queue: deque[dict[str, Any]] = deque()
         since = None if orders.cursor is None else max(orders.cursor.begun, orders.cursor.handled)
         self._stream = Stream(self._client, orders.pubsub_endpoint, since)
 
@@ -77,8 +79,7 @@ class Running:
         watch = self._watch_parent()
         try:
             await self._until_ended(self._start(), patience=0.0)
-            if not self._ending.is_set():
-                await self._until_ended(self._deliver(), patience=LAST_WORDS)
+            if not self._ending.is_set() and await self._until_ended(self._deliver(), patience=LAST_WORDS):
                 await self._finish()
         finally:
             for loaded in reversed(tuple(self._bus.loaded.values())):
@@ -104,8 +105,8 @@ class Running:
         asyncio.get_running_loop().add_reader(fd, self.end)
         return fd
 
-    async def _until_ended(self, work: Coroutine[Any, Any, None], patience: float) -> None:
-        """Do it until it is done; once told to end, for so many more seconds."""
+    async def _until_ended(self, work: Coroutine[Any, Any, None], patience: float) -> bool:
+        """Do it until it is done; once told to end, for so many more seconds. Answers whether it was done."""
         working = asyncio.ensure_future(work)
         ending = asyncio.ensure_future(self._ending.wait())
         await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -115,8 +116,9 @@ class Running:
             await asyncio.wait([working], timeout=patience)
         if working.cancel():
             await asyncio.wait([working])
-        elif not working.cancelled():
-            working.result()
+            return False
+        working.result()
+        return True
 
     # Starting
 
@@ -159,23 +161,25 @@ class Running:
                 typed({"event": EventsLost.name, "seq": seq, "at": time.time(), "first": seq, "last": seq})
             )
         while batch := await self._stream.batch():
-            await self._handle(batch, self._ending.is_set)
+            self._queue.extend(batch)
+            await self._work_off(self._ending.is_set)
             # Commands' answers and signals have their turn, however many events there are.
             await asyncio.sleep(0)
 
     async def _finish(self) -> None:
         """Hand on what has happened up to the end, as far as there is time."""
+        self._queue.extend(await self._stream.rest())
         deadline = time.monotonic() + LAST_WORDS
-        await self._handle(await self._stream.rest(), lambda: time.monotonic() > deadline)
+        await self._work_off(lambda: time.monotonic() > deadline)
 
-    async def _handle(self, batch: list[dict[str, Any]], enough: Callable[[], bool]) -> None:
+    async def _work_off(self, enough: Callable[[], bool]) -> None:
+        """Hand on what is in the queue, as long as it is not enough."""
         seq = 0
-        for wire in batch:
+        while self._queue and not enough():
+            wire = self._queue.popleft()
             seq = wire["seq"]
             if self._bus.wanted(wire["event"]):
                 await self._hand_on(typed(wire))
-            if enough():
-                break
         if self._orders.cursor is not None and seq:
             self._orders.cursor.handled = self._orders.cursor.begun = seq
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from circus_core.assembly import DEFAULT_PLUGINS
+from circus_core.events import WatcherUpdated
 from circus_core.requests import Argument, Command, Role
 from circus_core.supervisor import Supervisor
 from circus_core.testing import PATIENCE, Events, Supervised
@@ -43,6 +44,21 @@ class Witness(CircusPlugin):
     def circus_shutdown(self):
         self.note(hook="shutdown")
 """
+
+APP = "[watcher:app]\ncmd = sleep 1000\ncopy_env = True\ngraceful_timeout = 5\n"
+
+
+def plugin(name: str, *lines: str) -> str:
+    """The section of a plugin of `plugin.py` that is not waited for long."""
+    return "\n".join([f"[plugin:{name.lower()}]", f"use = plugin.py:{name}", "graceful_timeout = 0.2", *lines, ""])
+
+
+async def flood(run: Hosting, count: int, tell: int = 1000) -> None:
+    """Publish events, and let others have their turn; each of so many is to be noted."""
+    for number in range(count):
+        run.supervisor.bus.publish(WatcherUpdated(watcher="app", option="" if (number + 1) % tell else "tell"))
+        if number % 100 == 0:
+            await asyncio.sleep(0)
 
 
 class Notes:

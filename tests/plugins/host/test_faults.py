@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,125 +13,7 @@ import circus_plugins.host
 from circus_core.errors import CircusError
 from circus_core.events import WatcherUpdated
 from circus_core.testing import alive, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-APP = "[watcher:app]\ncmd = sleep 1000\ncopy_env = True\ngraceful_timeout = 5\n"
-
-
-def plugin(name: str, *lines: str) -> str:
-    return "\n".join([f"[plugin:{name.lower()}]", f"use = plugin.py:{name}", "graceful_timeout = 0.2", *lines, ""])
-
-
-WRITER = """
-    class Writer(Witness):
-        "Writes the seq of each event it has handled into a file, so that not even SIGKILL can take one back."
-
-        def circus_startup(self):
-            self.file = os.open(self.options["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-        def circus_event(self, event):
-            if event.name == "events_lost":
-                return
-            os.write(self.file, b"%d\\n" % event.seq)
-            if getattr(event, "option", None) == "tell":
-                self.note(hook="told", seq=event.seq)
-
-        def circus_events_lost(self, event):
-            os.write(self.file, b"%d lost to %d\\n" % (event.first, event.last))
-            self.note(hook="lost", first=event.first, last=event.last)
-"""
-
-
-async def flood(run, count: int, tell: int = 1000) -> None:
-    """Publish events, and let others have their turn; each of so many is to be noted."""
-    for number in range(count):
-        run.supervisor.bus.publish(WatcherUpdated(watcher="app", option="" if (number + 1) % tell else "tell"))
-        if number % 100 == 0:
-            await asyncio.sleep(0)
-
-
-def written(path: Path) -> tuple[list[int], set[int]]:
-    """The events that were handled, in order, and those that were said to be lost."""
-    handled, lost = [], set()
-    for line in path.read_text().splitlines():
-        first, _lost, last = line.partition(" lost to ")
-        if last:
-            lost |= set(range(int(first), int(last) + 1))
-        else:
-            handled.append(int(first))
-    return handled, lost
-
-
-async def test_killed_amid_many_events_it_sees_each_once_and_in_order_or_is_told(hosting, tmp_path):
-    path = tmp_path / "seen"
-    async with hosting(APP + plugin("Writer", f"file = {path}"), WRITER) as run:
-        killed = []
-
-        async def kill_thrice() -> None:
-            for number, count in enumerate((2, 5, 8), 1):
-                await run.notes.wait_for("writer", hook="told", count=count)
-                await run.events.wait_for("plugin_started", plugin="writer", count=number)
-                killed.extend(run.pids("plugin:writer"))
-                os.kill(killed[-1], signal.SIGKILL)
-
-        await asyncio.gather(kill_thrice(), flood(run, 10_000))
-        newest = run.events.named("watcher_updated")[-1].seq
-        await run.notes.wait_for("writer", hook="told", seq=newest)
-        handled, lost = written(path)
-        assert handled == sorted(set(handled))
-        assert set(range(handled[0], newest + 1)) - set(handled) <= lost
-        # Only what a process had in hand when it was killed may be both, or lost at all.
-        assert len(lost) <= len(set(killed)) == 3, (lost, killed)
-        assert run.pids("app")
-
-
-async def test_what_it_had_in_hand_when_it_was_killed_is_told(hosting):
-    code = """
-        class Dying(Witness):
-            def circus_watcher_updated(self, event):
-                if event.option == "die":
-                    os.kill(os.getpid(), 9)
-                self.note(hook="updated", seq=event.seq)
-
-            def circus_event(self, event):
-                pass
-
-            def circus_events_lost(self, event):
-                self.note(hook="lost", first=event.first, last=event.last)
-    """
-    async with hosting(APP + plugin("Dying"), code) as run:
-        publish = run.supervisor.bus.publish
-        publish(WatcherUpdated(watcher="app", option="one"))
-        await run.notes.wait_for("dying", hook="updated")
-        publish(WatcherUpdated(watcher="app", option="die"))
-        publish(WatcherUpdated(watcher="app", option="two"))
-        await run.notes.wait_for("dying", hook="updated", count=2)
-        one, die, two = [event.seq for event in run.events.named("watcher_updated")]
-        said = [note.get("first") or note["seq"] for note in run.notes.of("dying") if note["hook"] != "startup"]
-        assert said == [one, die, two]
-        assert run.notes.of("dying", hook="lost") == [{**run.notes.of("dying", hook="lost")[0], "last": die}]
-        row = await run.plugin("dying")
-        assert row["last_error"] == f"its process was killed by SIGKILL while event {die} was being handled"
-
-
-async def test_events_that_it_missed_are_fetched_and_those_that_are_gone_are_told(hosting, tmp_path):
-    path = tmp_path / "seen"
-    configuration = f"[circus]\nevents_kept = 2000\n{APP}{plugin('Writer', f'file = {path}')}"
-    async with hosting(configuration, WRITER) as run:
-        pid = run.pids("plugin:writer")[0]
-        os.kill(pid, signal.SIGSTOP)
-        # More than libzmq and the sockets hold for it.
-        await flood(run, 30_000, tell=30_000)
-        os.kill(pid, signal.SIGCONT)
-        await run.notes.wait_for("writer", hook="told")
-        handled, lost = written(path)
-        newest = run.events.named("watcher_updated")[-1].seq
-        assert handled[-1] == newest
-        assert handled == sorted(set(handled))
-        assert lost
-        assert lost == set(range(handled[0], newest + 1)) - set(handled)
+from tests.plugins.host.conftest import APP, flood, plugin
 
 
 @pytest.mark.covers("command:plugin_report")
@@ -285,25 +166,6 @@ async def test_a_flood_of_commands_leaves_others_their_turn(hosting):
         assert run.pids("app")
 
 
-async def test_a_handler_at_work_when_the_end_comes_is_done_first(hosting):
-    code = """
-        import asyncio
-
-        class Slow(Witness):
-            async def circus_watcher_updated(self, event):
-                self.note(hook="begins")
-                await asyncio.sleep(0.2)
-                self.note(hook="ends")
-    """
-    async with hosting(APP + "[plugin:slow]\nuse = plugin.py:Slow\n", code) as run:
-        run.supervisor.bus.publish(WatcherUpdated(watcher="app", option="x"))
-        await run.notes.wait_for("slow", hook="begins")
-        await run.call("restart", name="plugin:slow", waiting=True)
-        assert [note["hook"] for note in run.notes.of("slow") if note["hook"] in ("begins", "ends", "shutdown")] == [
-            "begins", "ends", "shutdown"
-        ]  # fmt: skip
-
-
 @pytest.mark.covers("command:plugin_report")
 async def test_only_its_own_processes_report(hosting):
     async with hosting(APP + plugin("Witness")) as run:
@@ -321,3 +183,17 @@ def test_when_circusd_is_killed_its_plugins_end_too(circusd, tmp_path):
     os.kill(run.pid, signal.SIGKILL)
     until(lambda: not alive(pid), "the plugin's process ends")
     assert path.exists()
+
+
+def test_a_stop_does_not_wait_for_a_plugin_that_never_comes_up(circusd, tmp_path):
+    path = tmp_path / "here"
+    code = "import asyncio\nfrom circus_core.plugin import CircusPlugin\n\n\nclass Endless(CircusPlugin):\n"
+    code += f"    async def circus_startup(self):\n        open({str(path)!r}, 'w').close()\n"
+    code += "        await asyncio.Event().wait()\n"
+    (tmp_path / "plugin.py").write_text(code)
+    run = circusd(f"[plugin:endless]\nuse = {tmp_path}/plugin.py:Endless\n")
+    until(path.exists)
+    began = time.monotonic()
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 0
+    assert time.monotonic() - began < circus_plugins.host.PATIENCE / 2
