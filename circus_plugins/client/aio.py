@@ -190,6 +190,9 @@ class AsyncClient:
         socket = self._context.socket(kind)
         try:
             prepare(socket, self._key, endpoint)
+            if kind == zmq.DEALER:
+                # However many requests are made at once, they wait here; none is dropped.
+                socket.sndhwm = 0
             if self._ssh is not None:
                 from circus_plugins.client.tunnel import Tunnel
 
