@@ -9,7 +9,7 @@ import zmq
 
 from circus_core.errors import CircusError
 from circus_plugins.client import wire
-from circus_plugins.client.blocking import connect, prepare
+from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
 from circus_plugins.client.subscription import Subscription
 from circus_plugins.doors.address import default_endpoint
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from typing import Self
 
-    from circus_plugins.client.tunnel import Tunnel
     from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
@@ -50,18 +49,17 @@ class AsyncClient:
     ) -> None:
         self.endpoint = endpoint or (default_endpoint() if ssh is None else wire.FAR_ENDPOINT)
         self.timeout = timeout
-        self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
         self._linger = 0
-        self._tunnels: list[Tunnel] = []
         self._calls: dict[int, _Call] = {}
         self._subscriptions: set[Subscription] = set()
         self._loop = asyncio.get_running_loop()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._connections = Connections(key, ssh, ssh_keyfile)
         try:
-            self._socket = self._connect(zmq.DEALER, self.endpoint)
+            # However many requests are made at once, they wait here; none is dropped.
+            self._socket = self._connections.connect(zmq.DEALER, self.endpoint, unlimited=True)
         except BaseException:
-            self._leave()
+            self._connections.close()
             raise
         self._edge = Edge(self._loop, self._socket, self._answered)
 
@@ -77,15 +75,10 @@ class AsyncClient:
             subscription.close()
         self._edge.close()
         self._socket.close(self._linger)
-        self._leave()
+        self._connections.close()
         for pending in self._calls.values():
             if not pending.done.done():
                 pending.done.set_exception(CircusError("the client was closed"))
-
-    def _leave(self) -> None:
-        self._context.destroy(0)
-        for tunnel in self._tunnels:
-            tunnel.close()
 
     async def call(
         self,
@@ -122,7 +115,7 @@ class AsyncClient:
                 if call.alive:
                     continue
                 if not wire.is_patient(properties, timeout):
-                    raise wire.no_answer(self.endpoint, allowed, self._ssh)
+                    raise wire.no_answer(self.endpoint, allowed, self._connections.ssh)
                 life, nothing = wire.SIGN_OF_LIFE
                 await self.request(life, nothing, timeout=allowed)
         finally:
@@ -139,7 +132,7 @@ class AsyncClient:
         if endpoint is None:
             told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
-        subscription = Subscription(self._connect(zmq.SUB, endpoint), topics)
+        subscription = Subscription(self._connections.connect(zmq.SUB, endpoint), topics)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -171,7 +164,7 @@ class AsyncClient:
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:
-            raise wire.no_answer(self.endpoint, 0, self._ssh) from None
+            raise wire.no_answer(self.endpoint, 0, self._connections.ssh) from None
         self._edge.sent()
 
     def _answered(self, frames: list[bytes]) -> None:
@@ -185,21 +178,3 @@ class AsyncClient:
                 call.progress(answer["text"])
         elif not call.done.done():
             call.done.set_result(answer)
-
-    def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(kind)
-        try:
-            prepare(socket, self._key, endpoint)
-            if kind == zmq.DEALER:
-                # However many requests are made at once, they wait here; none is dropped.
-                socket.sndhwm = 0
-            if self._ssh is not None:
-                from circus_plugins.client.tunnel import Tunnel
-
-                self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
-                endpoint = self._tunnels[-1].near
-            connect(socket, endpoint)
-        except BaseException:
-            socket.close(0)
-            raise
-        return socket

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from circus_core.errors import EndpointError
 from circus_plugins.client import wire
+from circus_plugins.client.connections import Connections
 from circus_plugins.doors.address import default_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
-    from circus_plugins.client.tunnel import Tunnel
     from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
@@ -40,15 +39,13 @@ class Client:
     ) -> None:
         self.endpoint = endpoint or (default_endpoint() if ssh is None else wire.FAR_ENDPOINT)
         self.timeout = timeout
-        self._key, self._ssh, self._ssh_keyfile = key, ssh, ssh_keyfile
         self._number = 0
         self._linger = 0
-        self._tunnels: list[Tunnel] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._connections = Connections(key, ssh, ssh_keyfile)
         try:
-            self._socket = self._connect(zmq.DEALER, self.endpoint)
+            self._socket = self._connections.connect(zmq.DEALER, self.endpoint)
         except BaseException:
-            self._leave()
+            self._connections.close()
             raise
 
     def __enter__(self) -> Self:
@@ -60,12 +57,7 @@ class Client:
     def close(self) -> None:
         """Disconnect, and end what follows events; what was cast has a second to leave."""
         self._socket.close(self._linger)
-        self._leave()
-
-    def _leave(self) -> None:
-        self._context.destroy(0)
-        for tunnel in self._tunnels:
-            tunnel.close()
+        self._connections.close()
 
     def call(
         self, command: str, /, *, progress: Progress | None = None, timeout: float | None = None, **properties: Any
@@ -97,7 +89,7 @@ class Client:
         while True:
             if not self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
                 if not patient or asked:
-                    raise wire.no_answer(self.endpoint, allowed, self._ssh)
+                    raise wire.no_answer(self.endpoint, allowed, self._connections.ssh)
                 self._send(*wire.SIGN_OF_LIFE)
                 asked = True
                 deadline = time.monotonic() + allowed
@@ -136,7 +128,7 @@ class Client:
         if endpoint is None:
             told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
-        socket = self._connect(zmq.SUB, endpoint)
+        socket = self._connections.connect(zmq.SUB, endpoint)
         try:
             for topic in follower.topics:
                 socket.subscribe(topic)
@@ -149,43 +141,3 @@ class Client:
                 yield from new
         finally:
             socket.close(0)
-
-    def _connect(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(kind)
-        try:
-            prepare(socket, self._key, endpoint)
-            if self._ssh is not None:
-                from circus_plugins.client.tunnel import Tunnel
-
-                self._tunnels.append(Tunnel(endpoint, self._ssh, self._ssh_keyfile))
-                endpoint = self._tunnels[-1].near
-            connect(socket, endpoint)
-        except BaseException:
-            socket.close(0)
-            raise
-        return socket
-
-
-def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Connect, in the background; raises EndpointError for what is no endpoint."""
-    try:
-        socket.connect(endpoint)
-    except zmq.ZMQError as error:
-        raise EndpointError(
-            f"{endpoint} is not an endpoint: {error.strerror}", hint="expected ipc:///PATH or tcp://HOST:PORT"
-        ) from error
-
-
-def prepare(socket: zmq.Socket[bytes], key: str | Pair | None, endpoint: str) -> None:
-    """Set what both clients need before they connect; raises EndpointError for a bad key file.
-
-    Unix sockets know who comes in, and take no key.
-    """
-    socket.linger = 0
-    socket.setsockopt(zmq.RECONNECT_IVL, 50)
-    if key is not None:
-        from circus_plugins.doors import keys
-
-        pair = keys.load(key) if isinstance(key, str) else key
-        if not endpoint.startswith("ipc://"):
-            socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair

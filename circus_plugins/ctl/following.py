@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from circus_plugins.client import wire
-from circus_plugins.client.blocking import prepare
+from circus_plugins.client.connections import Connections
 from circus_plugins.ctl import report
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.phrases import signal_name, size
@@ -21,7 +21,6 @@ from circus_plugins.ctl.tables import Terminal, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from circus_plugins.ctl.settings import Settings
 
 Event = dict[str, Any]
 PROBE = 0.5
@@ -37,30 +36,13 @@ def listen(session: Session, topics: list[str]) -> int:
     """Print the events whose topics begin with one of `topics` (all if none), until interrupted."""
     settings = session.settings
     write = _Writer(session)
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        endpoint = _event_endpoint(session)
-        prepare(socket, settings.key, endpoint)
+    with closing(Connections(settings.key, settings.ssh, settings.ssh_keyfile)) as connections:
+        socket = connections.connect(zmq.SUB, _event_endpoint(session))
         for topic in topics or [""]:
             socket.subscribe(topic)
-        with _way_to(endpoint, settings) as reachable:
-            socket.connect(reachable)
-            while True:
-                frames = socket.recv_multipart()
-                write.live(frames[0].decode("utf-8", "replace"), frames[-1])
-
-
-@contextmanager
-def _way_to(endpoint: str, settings: Settings) -> Iterator[str]:
-    if settings.ssh is None:
-        yield endpoint
-        return
-    from circus_plugins.client.tunnel import Tunnel
-
-    tunnel = Tunnel(endpoint, settings.ssh, settings.ssh_keyfile)
-    try:
-        yield tunnel.near
-    finally:
-        tunnel.close()
+        while True:
+            frames = socket.recv_multipart()
+            write.live(frames[0].decode("utf-8", "replace"), frames[-1])
 
 
 def _event_endpoint(session: Session) -> str:
