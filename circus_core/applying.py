@@ -10,13 +10,14 @@ import attrs
 
 from circus_core.errors import ConflictError
 from circus_core.events import SupervisorReloaded
-from circus_core.options import declared, diff
+from circus_core.options import diff
 from circus_core.plan import Action, in_start_order, plan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from circus_core.model import Config, WatcherOptions
+    from circus_core.options import Section
     from circus_core.requests import Progress
     from circus_core.supervisor import Supervisor
 
@@ -47,6 +48,7 @@ async def apply(
 async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: list[Awaitable[Any]]) -> None:
     key = action.target.lower()
     watcher = supervisor.watchers.get(key)
+    section = supervisor.assembly.sections["watcher"]
     match action.what:
         case "start" | "add" if watcher is None:
             watcher = supervisor.take_up(new.watchers[key])
@@ -54,13 +56,13 @@ async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: l
                 waiting.append(watcher.start())
         case "start" | "add" if watcher is not None:
             # A command added it before its section was written: now the section counts, running or not.
-            section, wanted = supervisor.assembly.sections["watcher"], new.watchers[key]
+            wanted = new.watchers[key]
             waiting.append(watcher.update(lambda options: (wanted, diff(section, options, wanted))))
         case "remove" if watcher is not None:
             waiting.append(supervisor.remove(watcher))
         case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
             wanted = new.watchers[key]
-            waiting.append(watcher.update(lambda options: (overlay(options, wanted, action), action.changes)))
+            waiting.append(watcher.update(lambda options: (overlay(section, options, wanted, action), action.changes)))
         case "plugin-unload" | "plugin-reload" | "plugin-load":
             await _apply_plugin(supervisor, action)
 
@@ -101,20 +103,17 @@ async def _take_up(supervisor: Supervisor, new: Config, actions: tuple[Action, .
         if known is None:
             supervisor.take_up(options)
         else:
-            known.replace(options)
+            known.adopt(options)
     await apply(supervisor, new, tuple(action for action in actions if action.what.startswith("plugin")), say)
 
 
-def overlay(current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
+def overlay(section: Section, current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
     """`current` with the options that the plan changes: what `set` changed meanwhile and the files did not stays."""
-    entries = {entry.key: entry for entry in declared(type(new)).values()}
     values: dict[str, Any] = {}
     extra = dict(current.extra)
     for change in action.changes:
-        entry = next(
-            (e for key, e in entries.items() if key == change.key or (e.prefix and change.key.startswith(key))), None
-        )
-        if entry is not None:
+        entry = section.find(change.key)
+        if entry is not None and not entry.plugin:
             values[entry.attribute] = getattr(new, entry.attribute)
         elif change.key in new.extra:
             extra[change.key] = new.extra[change.key]

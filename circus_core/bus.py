@@ -63,6 +63,12 @@ class _Implementation:
     def __call__(self, given: dict[str, Any]) -> Any:
         return self.function(**{name: given[name] for name in self.arguments})
 
+    async def finish(self, given: dict[str, Any]) -> None:
+        """Call it, and wait for what it answers if that is awaitable."""
+        answer = self(given)
+        if inspect.isawaitable(answer):
+            await answer
+
 
 @define
 class Bus:
@@ -111,41 +117,34 @@ class Bus:
 
     def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
         """Call one hook of one plugin, not isolated: what it raises is raised, as PluginError."""
-        for implementation in self._find(hook):
-            if implementation.loaded is loaded:
-                try:
-                    return implementation(given)
-                except PluginError:
-                    raise
-                except Exception as error:
-                    raise PluginError(f"plugin {loaded.name}: {hook} failed: {_words(error)}") from error
+        for implementation in self._own(loaded, hook):
+            try:
+                return implementation(given)
+            except PluginError:
+                raise
+            except Exception as error:
+                raise PluginError(f"plugin {loaded.name}: {hook} failed: {_words(error)}") from error
         return None
 
     async def startup(self, loaded: Loaded, **given: Any) -> None:
         """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other."""
-        for implementation in self._find("circus_startup"):
-            if implementation.loaded is loaded:
-                try:
-                    answer = implementation(given)
-                    if inspect.isawaitable(answer):
-                        await answer
-                except CircusError:
-                    raise
-                except Exception as error:
-                    raise PluginError(f"plugin {loaded.name}: circus_startup failed: {_words(error)}") from error
+        for implementation in self._own(loaded, "circus_startup"):
+            try:
+                await implementation.finish(given)
+            except CircusError:
+                raise
+            except Exception as error:
+                raise PluginError(f"plugin {loaded.name}: circus_startup failed: {_words(error)}") from error
         loaded.started = True
         self.announce(PluginStarted(plugin=loaded.name))
 
     async def shutdown(self, loaded: Loaded) -> None:
         """Run a plugin's `circus_shutdown`; a failure is logged and does not keep others from shutting down."""
-        for implementation in self._find("circus_shutdown"):
-            if implementation.loaded is loaded:
-                try:
-                    answer = implementation({})
-                    if inspect.isawaitable(answer):
-                        await answer
-                except Exception:
-                    log.exception("plugin %s: circus_shutdown failed", loaded.name)
+        for implementation in self._own(loaded, "circus_shutdown"):
+            try:
+                await implementation.finish({})
+            except Exception:
+                log.exception("plugin %s: circus_shutdown failed", loaded.name)
         loaded.started = False
         self._end_periodic(loaded)
 
@@ -263,6 +262,9 @@ class Bus:
             return None
         implementation.loaded.in_a_row = 0
         return answer
+
+    def _own(self, loaded: Loaded, hook: str) -> Iterator[_Implementation]:
+        return (each for each in self._find(hook) if each.loaded is loaded)
 
     def _find(self, hook: str) -> tuple[_Implementation, ...]:
         found = self._cache.get(hook)

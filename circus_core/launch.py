@@ -36,13 +36,16 @@ def build(
     env = environment(options, environ)
     known = _Variables(options, wid, env, variables)
     uid, gid, groups = identity(options)
+    argv, executable = _argv(options, known), options.executable and expand(options.executable, known.all())
+    # Only now, since it is nothing that the words may mean.
+    env[MARK] = mark
     return Launch(
         watcher=options.name,
         wid=wid,
-        argv=_argv(options, known),
-        env={**env, MARK: mark},
+        argv=argv,
+        env=env,
         cwd=options.working_dir,
-        executable=options.executable and expand(options.executable, known.all()),
+        executable=executable,
         uid=uid,
         gid=gid,
         groups=groups,

@@ -12,7 +12,7 @@ from circus_core.dispatch import handles
 from circus_core.errors import RequestError, SupersededError, SystemCallError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from circus_core.process import Process
     from circus_core.requests import Reply, Request
@@ -25,26 +25,20 @@ if TYPE_CHECKING:
 
 def _answer(request: Request, work: asyncio.Future[Any], reply: Callable[[Any], Reply]) -> Reply | Awaitable[Reply]:
     """At once, or, for a client that waits, when the work is done. The work goes on if the client gives up waiting."""
-
-    async def wait() -> Reply:
-        await asyncio.wait([work])
-        if work.cancelled():
-            raise SupersededError(f"{request.command.name} gave way to the end of circusd")
-        return reply(work.result())
-
-    return wait() if request.waiting else {}
+    return _answer_all(request, [work], lambda results: reply(results[0]))
 
 
-def _answer_all(request: Request, work: Iterable[asyncio.Future[Any]]) -> Reply | Awaitable[Reply]:
+def _answer_all(
+    request: Request, work: Sequence[asyncio.Future[Any]], reply: Callable[[list[Any]], Reply] = lambda _results: {}
+) -> Reply | Awaitable[Reply]:
     """As `_answer`, when all of it is done; then the first failure is the answer."""
 
     async def wait() -> Reply:
-        waiting = list(work)
-        if waiting:
-            await asyncio.wait(waiting)
-        for done in waiting:
-            done.result()
-        return {}
+        if work:
+            await asyncio.wait(work)
+        if any(done.cancelled() for done in work):
+            raise SupersededError(f"{request.command.name} gave way to the end of circusd")
+        return reply([done.result() for done in work])
 
     return wait() if request.waiting else {}
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from circus_core import __version__, logs
 from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
 from circus_core.daemon import STOP
-from circus_core.errors import ConfigError
 from circus_core.pidfile import PidFile
 from circus_core.plan import Action, first_plan
 from circus_core.supervisor import Supervisor
@@ -40,15 +39,6 @@ MEANINGLESS = (
 def check(arguments: Arguments) -> tuple[Action, ...]:
     """What would be done, in order; raises what would keep circusd from starting, as far as files can tell."""
     assembly = _assemble(arguments)
-    supervisor = Supervisor(assembly, daemon=True)
-    problems: list[object] = []
-    for loaded in assembly.bus.loaded.values():
-        try:
-            assembly.equip(loaded, supervisor.client)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
     logs.level_number(_log_level(arguments, assembly.config.supervisor) or logs.DEFAULT_LEVEL)
     return first_plan(assembly.config)
 

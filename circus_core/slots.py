@@ -10,6 +10,7 @@ import heapq
 import itertools
 import logging
 import os
+import random
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,11 +49,6 @@ FLOOR = 0.05
 _numbers = itertools.count(1)
 
 
-def _chance() -> float:
-    """A random number from 0 to 1; the module `random` would cost every circusd half a megabyte."""
-    return int.from_bytes(os.urandom(4), "big") / 2**32
-
-
 @define
 class Around:
     """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's."""
@@ -62,7 +58,7 @@ class Around:
     boot: str = field(factory=lambda: os.urandom(6).hex())
     environ: Mapping[str, str] = field(factory=lambda: dict(os.environ))
     variables: dict[str, object] = field(factory=dict)
-    chance: Callable[[], float] = _chance
+    chance: Callable[[], float] = random.random
     stopping: bool = False
 
 
@@ -139,8 +135,11 @@ class Slots:
 
     def processes(self) -> list[Process]:
         """The processes in slots, in the order of their spawns."""
-        found = [slot.process for slot in self.by_wid.values() if slot.process is not None]
-        return sorted(found, key=lambda process: process.started)
+        return [slot.process for slot in self.oldest_first() if slot.process is not None]
+
+    def oldest_first(self) -> list[Slot]:
+        """The slots without a process, then the others in the order of their spawns."""
+        return sorted(self.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
 
     def everyone(self) -> list[Process]:
         """The processes in slots and those on their way out that have not ended."""

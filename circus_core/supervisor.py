@@ -30,7 +30,7 @@ from circus_core.slots import Around
 from circus_core.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from circus_core.bus import Bus
     from circus_core.model import Config, WatcherOptions
@@ -240,33 +240,16 @@ class Supervisor:
 
         One that somebody stops or removes before its turn has come is left out.
         """
-        pause = self.config.supervisor.warmup_delay
-        asked = [(watcher, watcher.stops) for watcher in watchers]
-
-        async def start() -> None:
-            for number, (watcher, stops) in enumerate(asked):
-                if number and pause:
-                    await asyncio.sleep(pause)
-                if watcher.stops == stops:
-                    await asyncio.wait([watcher.start(say)])
-
-        return start()
+        return _in_turn(watchers, lambda watcher: watcher.start(say), self.config.supervisor.warmup_delay)
 
     def reload_group(
         self, watchers: list[Watcher], say: Progress | None = None, **manner: bool
     ) -> Coroutine[Any, Any, None]:
         """Reload watchers one after another; stopped ones stay stopped."""
-        asked = [(watcher, watcher.stops) for watcher in watchers]
-
-        async def reload() -> None:
-            for watcher, stops in asked:
-                if watcher.running and watcher.stops == stops:
-                    await asyncio.wait([watcher.reload(say=say, **manner)])
-
-        return reload()
+        return _in_turn(watchers, lambda watcher: watcher.reload(say=say, **manner) if watcher.running else None)
 
     def _failed(self, watcher: Watcher, code: int) -> None:
-        if watcher.options.exit_on_failure and self._stopping is None:
+        if watcher.options.exit_on_failure and not self.stopping:
             status = code if code > 0 else 128 - code
             log.critical("%s failed for good and has exit_on_failure: exiting with status %d", watcher.name, status)
             self.begin_stop(f"{watcher.name} failed for good", status)
@@ -283,3 +266,21 @@ class Supervisor:
     ) -> Reply | Awaitable[Reply]:
         """Check and run a command; a dict if it is answered at once. Raises CircusError for what is refused."""
         return dispatch(self, command, properties, role, progress)
+
+
+def _in_turn(
+    watchers: list[Watcher], order: Callable[[Watcher], asyncio.Future[Any] | None], pause: float = 0
+) -> Coroutine[Any, Any, None]:
+    """Order one after another, `pause` seconds apart. Who is stopped or removed from now on, before his turn, is left
+    out, and so is one for whom `order` answers None."""
+    asked = [(watcher, watcher.stops) for watcher in watchers]
+
+    async def work() -> None:
+        for number, (watcher, stops) in enumerate(asked):
+            if number and pause:
+                await asyncio.sleep(pause)
+            done = order(watcher) if watcher.stops == stops else None
+            if done is not None:
+                await asyncio.wait([done])
+
+    return work()

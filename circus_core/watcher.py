@@ -116,10 +116,6 @@ class Watcher:
         effects: set[Effect] = set()
         return self.queue.submit("set", lambda: self._follow(effects), first=lambda: effects.update(self._set(change)))
 
-    def replace(self, options: WatcherOptions) -> None:
-        """Take other options while stopped."""
-        self._adopt(options)
-
     def abandon(self) -> asyncio.Future[None]:
         """Forget the processes, which go on by themselves."""
         self.stops += 1
@@ -210,7 +206,7 @@ class Watcher:
     async def _reload(self, sequential: bool, say: Callable[[str], None] | None) -> dict[str, list[int]]:
         if not self.running:
             return {"stopped": [], **await self._start(say)}
-        old = sorted(self.slots.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
+        old = self.slots.oldest_first()
         pids = sorted(slot.process.pid for slot in old if slot.process)
         if self.options.send_hup:
             for process in self.slots.processes():
@@ -227,7 +223,7 @@ class Watcher:
     def _renumber(self, number: int) -> int:
         if self.options.singleton and number > 1:
             raise CircusError("Singleton watcher has a single process")
-        self._adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
+        self.adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
         return self.options.numprocesses
 
     async def _fit(self, say: Callable[[str], None] | None) -> int:
@@ -235,7 +231,7 @@ class Watcher:
         if self.running:
             surplus = len(self.slots.by_wid) - self.options.numprocesses
             # Slots without a process go first, then the oldest processes (PROTOCOL.md 6.3).
-            oldest = sorted(self.slots.by_wid.values(), key=lambda slot: slot.process.started if slot.process else 0.0)
+            oldest = self.slots.oldest_first()
             ends = [self.slots.retire(slot) for slot in oldest[: max(surplus, 0)]]
             await self._fill(say)
             self._settle(operating=True)
@@ -249,7 +245,7 @@ class Watcher:
 
     def _set(self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]) -> set[Effect]:
         options, changes = change(self.options)
-        self._adopt(options)
+        self.adopt(options)
         for each in changes:
             self._around.bus.publish(WatcherUpdated(watcher=self.name, option=each.key))
         return {each.effect for each in changes}
@@ -261,7 +257,8 @@ class Watcher:
         if Effect.RELOAD in effects and self.running:
             await self._reload(sequential=False, say=None)
 
-    def _adopt(self, options: WatcherOptions) -> None:
+    def adopt(self, options: WatcherOptions) -> None:
+        """Take other options, and leave the processes as they are."""
         before, self.options = self.options, options
         self.slots.options = options
         if (before.max_age, before.max_age_variance) != (options.max_age, options.max_age_variance):
