@@ -18,11 +18,12 @@ import sys
 import tempfile
 import textwrap
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from circus_core import tree
+from circus_core.events import SupervisorStarted
 from circus_core.model import Config, WatcherOptions
 from circus_core.supervisor import Supervisor
 
@@ -179,6 +180,16 @@ class Circusd:
         with Client(self.endpoint, timeout=timeout) as client:
             reply: dict[str, Any] = client.call(command, **properties)
             return reply
+
+    def up(self) -> Self:
+        """Wait until every watcher was started once, which is some time after circusd answers; answers itself."""
+        from circus_plugins.client import Client
+
+        with Client(self.endpoint, timeout=PATIENCE) as client:
+            for event in client.events(since=0):
+                if event["event"] == SupervisorStarted.name:
+                    break
+        return self
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """The exit status, once circusd has ended by itself."""

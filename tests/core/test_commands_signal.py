@@ -42,6 +42,8 @@ def told(out, number):
 async def relatives(run, out):
     until(out.with_name("out.up").exists)
     process = run.supervisor.watcher("w").slots.processes()[0]
+    # With two of them the other one may have made the file.
+    until(lambda: len(process.descendants()) == 2, "child and grandchild")
     (child,) = process.children()
     grandchild = (set(process.descendants()) - {child}).pop()
     return process.pid, child, grandchild

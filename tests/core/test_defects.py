@@ -196,7 +196,7 @@ def test_19_no_pid_file_of_who_is_gone_blocks_a_start(circusd, tmp_path, kind):
     ended.wait()
     path = tmp_path / "circus.pid"
     path.write_text({"stale": f"{ended.pid}\n", "recycled": f"{os.getpid()}\n", "garbage": "\0pid"}[kind])
-    started = circusd(f"[circus]\npidfile = {path}\n[watcher:w]\ncmd = sleep 1000\n")
+    started = circusd(f"[circus]\npidfile = {path}\n[watcher:w]\ncmd = sleep 1000\n").up()
     assert started.call("numprocesses", name="w")["numprocesses"] == 1
     assert path.read_text().split()[0] == str(started.pid)
 

@@ -169,7 +169,7 @@ def test_async_tests_that_use_it_run_without_a_further_plugin(tmp_path):
 
 
 def test_circusd_starts_answers_and_is_stopped(circusd, tmp_path):
-    started = circusd("[watcher:w]\ncmd = sleep 1000\nnumprocesses = 2\n", "--log-level", "debug")
+    started = circusd("[watcher:w]\ncmd = sleep 1000\nnumprocesses = 2\n", "--log-level", "debug").up()
     pids = started.call("list", name="w")["pids"]
     assert len(pids) == 2
     assert all(map(alive, pids))
@@ -183,7 +183,7 @@ def test_circusd_starts_answers_and_is_stopped(circusd, tmp_path):
 
 
 def test_circusd_is_told_signals_and_another_configuration(circusd):
-    started = circusd("[circus]\nwarmup_delay = 0\n[watcher:w]\ncmd = sleep 1000\n", env={"COLOUR": "red"})
+    started = circusd("[circus]\nwarmup_delay = 0\n[watcher:w]\ncmd = sleep 1000\n", env={"COLOUR": "red"}).up()
     assert started.call("numwatchers")["numwatchers"] == 1
     assert b"COLOUR=red" in Path(f"/proc/{started.pid}/environ").read_bytes().split(b"\0")
     started.configure("[watcher:w]\ncmd = sleep 1000\n[watcher:x]\ncmd = sleep 1000\n")
@@ -195,8 +195,8 @@ def test_circusd_is_told_signals_and_another_configuration(circusd):
 
 def test_each_circusd_has_endpoints_of_its_own(circusd):
     one, two = circusd("[watcher:one]\ncmd = sleep 1000\n"), circusd("[watcher:two]\ncmd = sleep 1000\n")
-    assert one.call("list")["watchers"] == ["one"]
-    assert two.call("list")["watchers"] == ["two"]
+    assert one.up().call("list")["watchers"] == ["one"]
+    assert two.up().call("list")["watchers"] == ["two"]
     assert one.folder != two.folder
 
 

@@ -85,7 +85,7 @@ def test_the_command_line_wins(
         *arguments, "--log-output", str(log), "--pidfile", str(pidfile),
     )  # fmt: skip
     # With a high level nothing is ever said, so the answer to a command has to do.
-    assert running.call("status")["status"] == "ok"
+    assert running.up().call("status")["status"] == "ok"
     until(lambda: running.call("status", name="sleeper")["status"] == "active")
     assert read_pid(pidfile) == running.pid
     running.signal(signal.SIGTERM)
@@ -121,7 +121,7 @@ def test_a_logger_configuration(circusd: Start, tmp_path: Path) -> None:
 def test_a_full_disk_stops_nothing(circusd: Start) -> None:
     running = circusd(SLEEPER, "--log-output", "/dev/full")
     until(lambda: "No space left on device" in running.output())
-    assert running.call("status", name="sleeper")
+    assert running.up().call("status", name="sleeper")
     running.signal(signal.SIGTERM)
     assert running.wait() == 0
     assert running.output() == "circusd: cannot log to /dev/full: No space left on device; going on without\n"
@@ -134,7 +134,7 @@ def test_a_log_that_nobody_reads_stops_nothing(circusd: Start, tmp_path: Path) -
     running = circusd(f"{SLEEPER}[watcher:brief]\ncmd = true\nrestart_burst = 1000000\n", "--log-output", str(path))
     # It has said so once the pipe is full; after that it still answers.
     until(lambda: "cannot log to" in running.output())
-    assert running.call("status", name="sleeper")["status"] == "active"
+    assert running.up().call("status", name="sleeper")["status"] == "active"
     running.signal(signal.SIGTERM)
     assert running.wait() == 0
     os.close(reader)

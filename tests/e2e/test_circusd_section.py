@@ -38,7 +38,7 @@ def test_loggerconfig(circusd: Start, tmp_path: Path) -> None:
 def test_fqdn_prefix(circusd: Start) -> None:
     running = circusd(f"[circus]\nfqdn_prefix = rack7\n{SLEEPER}")
     until(lambda: is_up(running))
-    events = running.call("events", since=0)["events"]
+    events = running.up().call("events", since=0)["events"]
     assert {event["host"] for event in events} == {f"rack7@{socket.gethostname()}"}
 
 
