@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from circus_core import tree
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.reaper")
 
-BATCH = 200
-"""Children reaped before others get their turn."""
+TURN = 0.01
+"""Seconds of reaping after which others get their turn; what replaces the dead is spawned in it, and may die too."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -109,7 +110,8 @@ class ChildReaper:
             callback()
 
     def _reap(self) -> None:
-        for _ in range(BATCH):
+        end = time.monotonic() + TURN
+        while time.monotonic() < end:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:

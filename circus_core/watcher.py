@@ -91,6 +91,8 @@ class Watcher:
         return self._halt(say)
 
     def _halt(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
+        # From the order on, and not only from its turn on, nothing that ends comes back.
+        self.slots.supervising = False
         return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True)
 
     def restart(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:

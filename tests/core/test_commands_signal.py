@@ -150,8 +150,9 @@ async def test_kill_of_one_with_another_signal_and_another_grace_in_texts(superv
         assert run.events.named("process_exited", pid=second)[0].exit_code == -signal.SIGKILL
         await run.call("kill", name="w", pid=first, signum="INT", waiting=True)
         assert run.events.named("process_exited", pid=first)[0].exit_code == -signal.SIGINT
-        for process in run.supervisor.watcher("w").slots.processes():
-            process.kill()
+        # Killed as all stops, or those that came back would take their grace.
+        run.supervisor.begin_stop("the test is over")
+        run.supervisor.kill()
 
 
 async def test_kill_does_not_wait_for_its_turn(supervise, tmp_path):

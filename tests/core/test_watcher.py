@@ -683,3 +683,16 @@ async def test_every_option_can_be_set_to_what_it_is(supervise, key):
         await run.call("set", name="w", options={key: shown}, waiting=True)
         assert [event.option for event in run.events.named("watcher_updated")] == [key]
         assert run.pids("w") == pids
+
+
+async def test_what_is_killed_after_a_stop_was_ordered_does_not_come_back(supervise, tmp_path):
+    """The order counts, not the turn of the loop in which it is carried out."""
+    async with supervise(watcher("w", stubborn(tmp_path), graceful_timeout=1000)) as run:
+        settled(tmp_path, *run.pids("w"))
+        (pid,) = run.pids("w")
+        stopping = run.supervisor.begin_stop("a test")
+        run.supervisor.kill()
+        # So that the loop sees the death as soon as the order.
+        until(lambda: not alive(pid))
+        await stopping
+        assert len(run.events.named("process_spawned")) == 1
