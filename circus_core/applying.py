@@ -14,10 +14,11 @@ from circus_core.options import diff
 from circus_core.plan import Action, in_start_order, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from circus_core.model import Config, WatcherOptions
     from circus_core.options import Section
+    from circus_core.queue import Outcomes
     from circus_core.requests import Progress
     from circus_core.supervisor import Supervisor
 
@@ -32,20 +33,22 @@ def reread(supervisor: Supervisor) -> tuple[Config, tuple[Action, ...]]:
 
 async def apply(
     supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None
-) -> None:
-    """Do what the plan says, and have the new configuration in force."""
+) -> Outcomes:
+    """Do what the plan says, and have the new configuration in force; answers what became of each operation."""
     supervisor.assembly.adopt(new)
-    waiting: list[Awaitable[Any]] = []
+    waiting: list[asyncio.Future[Any]] = []
     for action in actions:
         log.info("reloadconfig: %s", action)
         if say is not None:
             say(str(action))
         await _apply(supervisor, action, new, waiting)
-    await asyncio.gather(*waiting, return_exceptions=True)
+    if waiting:
+        await asyncio.wait(waiting)
     supervisor.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
+    return waiting
 
 
-async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: list[Awaitable[Any]]) -> None:
+async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: list[asyncio.Future[Any]]) -> None:
     key = action.target.lower()
     watcher = supervisor.watchers.get(key)
     section = supervisor.assembly.sections["watcher"]
@@ -79,18 +82,21 @@ async def _apply_plugin(supervisor: Supervisor, action: Action) -> None:
             await supervisor.bus.startup(loaded, supervisor=supervisor)
 
 
-async def restart(supervisor: Supervisor, say: Progress | None = None) -> None:
+async def restart(supervisor: Supervisor, say: Progress | None = None) -> Outcomes:
     """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping.
 
-    Without a file the watchers stay as commands have made them.
+    Without a file the watchers stay as commands have made them. Who is told to stop while all stop stays stopped.
     """
     new, actions = reread(supervisor) if supervisor.assembly.path else (None, ())
-    await supervisor.stop_watchers()
+    stopping = supervisor.stop_watchers()
+    stops = {watcher: watcher.stops for watcher in supervisor.watchers.values()}
+    await stopping
     if supervisor.stopping:
         raise ConflictError("nothing was started again: circusd is stopping")
     if new is not None:
         await _take_up(supervisor, new, actions, say)
-    await supervisor.start_group([watcher for watcher in supervisor.in_order() if watcher.options.autostart], say)
+    wanted = [watcher for watcher in supervisor.in_order() if watcher.options.autostart]
+    return await supervisor.start_group([each for each in wanted if each.stops == stops.get(each, each.stops)], say)
 
 
 async def _take_up(supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Progress | None) -> None:

@@ -37,12 +37,13 @@ FAILURES_ALLOWED = 5
 
 @define(eq=False)
 class Loaded:
-    """A plugin on the bus and how it fares."""
+    """A plugin on the bus and how it fares. `entered`: its `circus_startup` was called, and perhaps has not ended."""
 
     name: str
     plugin: object
     use: str = ""
     hooks: tuple[str, ...] = ()
+    entered: bool = False
     started: bool = False
     failures: int = 0
     in_a_row: int = 0
@@ -128,6 +129,7 @@ class Bus:
 
     async def startup(self, loaded: Loaded, **given: Any) -> None:
         """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other."""
+        loaded.entered = True
         for implementation in self._own(loaded, "circus_startup"):
             try:
                 await implementation.finish(given)
@@ -139,7 +141,10 @@ class Bus:
         self.announce(PluginStarted(plugin=loaded.name))
 
     async def shutdown(self, loaded: Loaded) -> None:
-        """Run a plugin's `circus_shutdown`; a failure is logged and does not keep others from shutting down."""
+        """Run a plugin's `circus_shutdown`, unless its turn to start up never came; a failure is logged and does not
+        keep others from shutting down."""
+        if not loaded.entered:
+            return
         for implementation in self._own(loaded, "circus_shutdown"):
             try:
                 await implementation.finish({})

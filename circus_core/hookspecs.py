@@ -60,7 +60,7 @@ class Lifecycle:
     def circus_shutdown(self) -> Awaitable[None] | None:
         """After the last watcher stopped, or when the plugin is unloaded: close what `circus_startup` opened.
 
-        May be a coroutine; it is called even if `circus_startup` failed half-way.
+        May be a coroutine; it is called even if `circus_startup` failed half-way, and not if that was never called.
         """
 
 

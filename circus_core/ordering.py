@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from circus_core import applying, changing
 from circus_core.dispatch import handles
 from circus_core.errors import RequestError, SupersededError, SystemCallError
+from circus_core.queue import results
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from circus_core.process import Process
+    from circus_core.queue import Outcomes
     from circus_core.requests import Reply, Request
     from circus_core.supervisor import Supervisor
     from circus_core.watcher import Watcher
@@ -29,18 +31,35 @@ def _answer(request: Request, work: asyncio.Future[Any], reply: Callable[[Any], 
 
 
 def _answer_all(
-    request: Request, work: Sequence[asyncio.Future[Any]], reply: Callable[[list[Any]], Reply] = lambda _results: {}
+    request: Request, work: Outcomes, reply: Callable[[list[Any]], Reply] = lambda _results: {}
 ) -> Reply | Awaitable[Reply]:
-    """As `_answer`, when all of it is done; then the first failure is the answer."""
+    """As `_answer`, when all of it is done; then the failures are the answer."""
 
     async def wait() -> Reply:
-        if work:
-            await asyncio.wait(work)
-        if any(done.cancelled() for done in work):
-            raise SupersededError(f"{request.command.name} gave way to the end of circusd")
-        return reply([done.result() for done in work])
+        return reply(await _finished(request, work))
 
     return wait() if request.waiting else {}
+
+
+def _answer_group(
+    request: Request, work: asyncio.Future[Outcomes], reply: Reply | None = None
+) -> Reply | Awaitable[Reply]:
+    """As `_answer_all`, for operations that are ordered one after another."""
+
+    async def wait() -> Reply:
+        [outcomes] = await _finished(request, [work])
+        await _finished(request, outcomes)
+        return reply or {}
+
+    return wait() if request.waiting else {}
+
+
+async def _finished(request: Request, work: Outcomes) -> list[Any]:
+    if work:
+        await asyncio.wait(work)
+    if any(done.cancelled() for done in work):
+        raise SupersededError(f"{request.command.name} gave way to the end of circusd")
+    return results(work)
 
 
 def _matching(supervisor: Supervisor, request: Request) -> list[Watcher]:
@@ -79,9 +98,7 @@ def _start(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]
     if request.name is not None and len(chosen) == 1:
         return _answer(request, chosen[0].start(request.progress), _info)
     group = [watcher for watcher in chosen if watcher.options.autostart]
-    return _answer(
-        request, supervisor.background(supervisor.start_group(group, request.progress), group=True), _nothing
-    )
+    return _answer_group(request, supervisor.background(supervisor.start_group(group, request.progress), group=True))
 
 
 @handles("stop")
@@ -95,7 +112,7 @@ def _stop(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
 @handles("restart")
 def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     if request.name is None:
-        return _answer(request, supervisor.background(applying.restart(supervisor, request.progress)), _nothing)
+        return _answer_group(request, supervisor.background(applying.restart(supervisor, request.progress)))
     chosen = _matching(supervisor, request)
     if len(chosen) == 1:
         return _answer(request, chosen[0].restart(request.progress), _info)
@@ -107,7 +124,7 @@ def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply
     manner = {"graceful": request["graceful"], "sequential": request["sequential"]}
     if request.name is None:
         group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
-        return _answer(request, supervisor.background(group, group=True), _nothing)
+        return _answer_group(request, supervisor.background(group, group=True))
     return _answer(request, supervisor.watcher(request.name).reload(say=request.progress, **manner), _info)
 
 
@@ -221,4 +238,4 @@ def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable
     if request["plan"]:
         return planned
     work = supervisor.background(applying.apply(supervisor, new, actions, request.progress))
-    return _answer(request, work, lambda _result: planned)
+    return _answer_group(request, work, planned)

@@ -11,7 +11,9 @@ from attrs import define
 from circus_core.errors import CircusError, SupersededError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
+
+    Outcomes = Sequence[asyncio.Future[Any]]
 
 log = logging.getLogger("circus.watcher")
 
@@ -128,3 +130,12 @@ class Queue:
             log.info("%s", error)
         elif isinstance(error, CircusError):
             log.warning("%s: %s", self._watcher, error)
+
+
+def results(outcomes: Outcomes) -> list[Any]:
+    """What operations that are done came to; raises the error of the one that failed, or one error that names all."""
+    errors = [error for done in outcomes if not done.cancelled() and (error := done.exception()) is not None]
+    if len(errors) > 1:
+        whole = f"{len(errors)} of {len(outcomes)} failed"
+        raise CircusError(f"{whole}: {'; '.join(str(error) for error in errors)}")
+    return [done.result() for done in outcomes]

@@ -14,7 +14,7 @@ from circus_core import stopping
 from circus_core.assembly import Assembly, assemble
 from circus_core.commands import LocalClient
 from circus_core.dispatch import dispatch
-from circus_core.errors import CircusError, ConflictError, UnknownWatcherError
+from circus_core.errors import CircusError, ConflictError, SupersededError, UnknownWatcherError
 from circus_core.events import (
     SupervisorStarted,
     SupervisorStopping,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from circus_core.bus import Bus
     from circus_core.model import Config, WatcherOptions
+    from circus_core.queue import Outcomes
     from circus_core.requests import Progress, Reply
 
 log = logging.getLogger("circus")
@@ -146,11 +147,12 @@ class Supervisor:
         await self._close()
         self.finished.set_result(status)
 
-    async def stop_watchers(self) -> None:
-        """Stop every watcher, all at the same time, whatever they are doing."""
+    def stop_watchers(self) -> asyncio.Future[list[Any]]:
+        """Stop every watcher, all at the same time, whatever they are doing; done when each is, or could not be."""
         for task in self._groups:
             task.cancel()
-        await asyncio.gather(*(watcher.stop() for watcher in (*self.watchers.values(), *self._removed)))
+        everyone = (*self.watchers.values(), *self._removed)
+        return asyncio.gather(*(watcher.stop() for watcher in everyone), return_exceptions=True)
 
     async def _close(self) -> None:
         if self._closed:
@@ -235,17 +237,17 @@ class Supervisor:
         done.add_done_callback(lambda _done: self._removed.discard(watcher))
         return done
 
-    def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> Coroutine[Any, Any, None]:
+    def start_group(self, watchers: list[Watcher], say: Progress | None = None) -> Coroutine[Any, Any, Outcomes]:
         """Start watchers one after another, in the order given; one that fails does not keep the next from starting.
 
-        One that somebody stops or removes before its turn has come is left out.
+        One that somebody stops or removes before its turn has come is left out. Answers what became of each.
         """
         return _in_turn(watchers, lambda watcher: watcher.start(say), self.config.supervisor.warmup_delay)
 
     def reload_group(
         self, watchers: list[Watcher], say: Progress | None = None, **manner: bool
-    ) -> Coroutine[Any, Any, None]:
-        """Reload watchers one after another; stopped ones stay stopped."""
+    ) -> Coroutine[Any, Any, Outcomes]:
+        """Reload watchers one after another; stopped ones stay stopped. Answers what became of each."""
         return _in_turn(watchers, lambda watcher: watcher.reload(say=say, **manner) if watcher.running else None)
 
     def _failed(self, watcher: Watcher, code: int) -> None:
@@ -270,17 +272,21 @@ class Supervisor:
 
 def _in_turn(
     watchers: list[Watcher], order: Callable[[Watcher], asyncio.Future[Any] | None], pause: float = 0
-) -> Coroutine[Any, Any, None]:
-    """Order one after another, `pause` seconds apart. Who is stopped or removed from now on, before his turn, is left
-    out, and so is one for whom `order` answers None."""
+) -> Coroutine[Any, Any, Outcomes]:
+    """Order one after another, `pause` seconds apart. Who is stopped or removed from now on is left out, and so is one
+    for whom `order` answers None."""
     asked = [(watcher, watcher.stops) for watcher in watchers]
 
-    async def work() -> None:
+    async def work() -> Outcomes:
+        outcomes = []
         for number, (watcher, stops) in enumerate(asked):
             if number and pause:
                 await asyncio.sleep(pause)
             done = order(watcher) if watcher.stops == stops else None
             if done is not None:
                 await asyncio.wait([done])
+                if not done.cancelled() and not isinstance(done.exception(), SupersededError):
+                    outcomes.append(done)
+        return outcomes
 
     return work()

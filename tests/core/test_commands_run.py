@@ -8,6 +8,7 @@ import pytest
 
 from circus_core.errors import CircusError
 from circus_core.testing import alive, watcher
+from tests.core.proc import settled, stubborn
 
 
 async def states(run):
@@ -146,12 +147,44 @@ async def test_a_group_restart_starts_all_that_it_stopped(supervise):
         assert run.pids("other") == other
 
 
-async def test_a_group_answers_the_first_failure_when_all_are_done(supervise):
+async def test_a_group_answers_its_failure_when_all_are_done(supervise):
     async with supervise(watcher("w1", "/no/such/program", autostart=False, max_retry=1), watcher("w2")) as run:
         (before,) = run.pids("w2")
-        with pytest.raises(CircusError, match="w1 did not start"):
+        with pytest.raises(CircusError, match="^w1 did not start"):
             await run.call("restart", name="w*", waiting=True)
         assert run.pids("w2") not in ([], [before])
+
+
+@pytest.mark.parametrize("everything", [{}, {"name": "*"}])
+@pytest.mark.parametrize("command", ["start", "restart"])
+async def test_a_group_answers_all_its_failures_in_one(supervise, command, everything):
+    async with supervise(web("fine")[0], *(watcher(name, "/no/such/program", max_retry=1) for name in "ab")) as run:
+        with pytest.raises(CircusError, match=r"^2 of 3 failed: a did not start: .*; b did not start: ") as raised:
+            await run.call(command, **everything, waiting=True)
+        assert raised.value.code == "failed"
+        assert (await states(run))["fine"] == "active"
+
+
+async def test_a_reload_of_everything_answers_what_failed(supervise, tmp_path):
+    program = tmp_path / "program"
+    program.symlink_to("/bin/sleep")
+    async with supervise(watcher("a", f"{program} 1000"), watcher("b")) as run:
+        (a,), (b,) = run.pids("a"), run.pids("b")
+        program.unlink()
+        with pytest.raises(CircusError, match="reload of a stopped: "):
+            await run.call("reload", waiting=True)
+        assert run.pids("a") == [a]
+        assert run.pids("b") != [b]
+
+
+async def test_a_stop_while_everything_stops_to_start_again_holds(supervise, tmp_path):
+    async with supervise(watcher("slow", stubborn(tmp_path), graceful_timeout=0.3), *web("fast")) as run:
+        settled(tmp_path, *run.pids("slow"))
+        restarting = asyncio.ensure_future(run.call("restart", waiting=True))
+        await run.events.wait_for("watcher_stopped", watcher="fast")
+        await run.call("stop", name="fast", waiting=True)
+        await restarting
+        assert await states(run) == {"slow": "active", "fast": "stopped"}
 
 
 # Everything
