@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from circus_core import tree
+from circus_core.errors import SystemCallError
 from circus_core.events import ActionVetoed, ProcessSignaled
 from circus_core.model import Exit, ProcessRef, ProcessState
 from circus_core.remains import Remains
@@ -108,12 +109,17 @@ class Process:
         return time.monotonic() - self.started
 
     def gone(self) -> asyncio.Future[None]:
-        """Done when neither the process nor a descendant is left. Each caller has a future of its own to cancel."""
+        """Done when neither the process nor a descendant is left; a SystemCallError if circusd may not kill it.
+
+        Each caller has a future of its own to cancel.
+        """
         if self._gone is None:
             self._gone = asyncio.get_running_loop().create_future()
             if self.state is ProcessState.GONE:
                 self._gone.set_result(None)
-        return asyncio.shield(self._gone)
+        done = asyncio.shield(self._gone)
+        done.add_done_callback(_seen)
+        return done
 
     def signal(self, signum: int) -> bool:
         """Send a signal to the process alone; False if a plugin held it back or the process has ended."""
@@ -180,13 +186,16 @@ class Process:
             for pid in self._kin:
                 self._tell(pid, signum)
 
-    def _send(self, signum: int, group: bool) -> None:
+    def _send(self, signum: int, group: bool) -> bool:
+        """False if circusd may not signal it."""
         try:
             (os.killpg if group else os.kill)(self.pid, signum)
         except ProcessLookupError:
             pass
         except PermissionError:
             log.error("%s/%d: pid %d may not be signalled by circusd's user", self.watcher, self.wid, self.pid)
+            return False
+        return True
 
     def kill(self) -> None:
         """SIGKILL to the process and to every descendant, at once."""
@@ -201,9 +210,22 @@ class Process:
             return
         self.state = ProcessState.STOPPING
         self._kin = {**(self._kin or {}), **tree.identify(tree.descendants(self.pid))}
-        # The group as a whole, so that nobody in it can fork away from it.
-        self._send(signal.SIGKILL, True)
-        self._tell(self.pid, signal.SIGKILL)
+        # The group as a whole, so that nobody in it can fork away from it; that may have reached others and not it.
+        if self._send(signal.SIGKILL, True) and self._send(signal.SIGKILL, False):
+            self._tell(self.pid, signal.SIGKILL)
+        else:
+            self._out_of_reach()
+
+    def _out_of_reach(self) -> None:
+        """Whoever waits for its end does so in vain. It is still watched, and its exit will be told."""
+        error = SystemCallError(
+            f"{self.watcher}/{self.wid}: pid {self.pid} may not be signalled by circusd's user, and goes on",
+            hint="circusd has to run as the process's user, or with CAP_KILL",
+        )
+        self.gone()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_exception(error)
+            _seen(self._gone)
 
     def release(self) -> None:
         """Let the process go on by itself; it is not ours any more."""
@@ -285,3 +307,9 @@ class Process:
         members = strangers.group(self.pid, dead=False)
         before, self._seen = self._seen, members
         return not members or members != before or members != strangers.group(self.pid, dead=True)
+
+
+def _seen(done: asyncio.Future[None]) -> None:
+    """Mark a failure as noticed: not everybody who asks for an end waits for it."""
+    if not done.cancelled():
+        done.exception()

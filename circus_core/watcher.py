@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from circus_core import rolling, stopping
-from circus_core.errors import CircusError, ConflictError, SpawnError, VetoedError
+from circus_core.errors import CircusError, ConflictError, SpawnError, SystemCallError, VetoedError
 from circus_core.events import ActionVetoed, Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
 from circus_core.model import WatcherState
 from circus_core.options import Effect
@@ -192,13 +192,20 @@ class Watcher:
         everyone = self.slots.everyone()
         ends = [self.slots.end(process) for process in everyone]
         ends += [process.gone() for process in self.slots.leaving if not process.alive]
+        failure: SystemCallError | None = None
         for number, end in enumerate(ends):
             if say is not None:
                 say(f"{self.name}: {number} of {len(ends)} stopped")
-            await end
+            try:
+                await end
+            except SystemCallError as error:
+                failure = failure or error
+                self.slots.last_error = str(failure)
         self.slots.close_empty(given_up=False)
         await stopping.end_strays(self._around.reaper, self.slots.family, self.options)
         self._take("empty")
+        if failure is not None:
+            raise failure
 
     async def _restart(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
         stopped = sorted(process.pid for process in self.slots.processes())

@@ -25,8 +25,8 @@ async def main():
 """
 
 
-def script(body: str, *, before: str = "", **options: Any) -> Any:
-    """Run the lines of an async function in a process of its own; answers, from JSON, what they return."""
+def script(body: str, *, before: str = "", wrapper: tuple[str, ...] = (), **options: Any) -> Any:
+    """Run the lines of an async function in a process of its own, below a wrapper; answers, from JSON, what they return."""
     code = (
         f"{HEAD}{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         f"{textwrap.dedent(before)}\n"
@@ -36,7 +36,7 @@ def script(body: str, *, before: str = "", **options: Any) -> Any:
     # Into files and not through pipes, which a process left behind would keep open.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         done = subprocess.run(
-            [sys.executable, "-c", code, str(ROOT)],
+            [*wrapper, sys.executable, "-c", code, str(ROOT)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
+import pytest
+
 from circus_core.testing import python
 from tests.core.script import script
 
@@ -55,6 +60,33 @@ def test_orphans_that_are_left_when_the_daemon_ends_are_ended(tmp_path):
         before=LOOK,
     )
     assert answer == [False, []]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may start processes that it may then not signal")
+def test_who_may_not_be_signalled_keeps_neither_a_stop_nor_the_end_waiting():
+    """As in a container whose root has all capabilities dropped but those to become somebody else."""
+    answer = script(
+        """
+        options = {"uid": 65534, "graceful_timeout": 0.05}
+        async with supervised(watcher("w", **options), watcher("v"), daemon=True) as run:
+            (pid,) = run.pids("w")
+            try:
+                await run.call("stop", name="w", waiting=True)
+            except SystemCallError as error:
+                refused = str(error)
+            status = await run.call("status", name="w")
+            exits = run.events.names("w").count("process_exited")
+            lives = alive(pid)
+            kept = (await run.call("start", name="w", waiting=True))["info"]["kept"] == [pid]
+        return refused.replace(str(pid), "PID"), status["status"], exits, lives, kept, alive(pid), pid
+        """,
+        before="from circus_core.errors import SystemCallError",
+        wrapper=("setpriv", "--bounding-set=-kill", "--inh-caps=-kill"),
+    )
+    os.kill(answer.pop(), signal.SIGKILL)
+    said = "w/1: pid PID may not be signalled by circusd's user, and goes on"
+    hint = "circusd has to run as the process's user, or with CAP_KILL"
+    assert answer == [f"{said} ({hint})", "stopped", 0, True, True, True]
 
 
 def test_a_child_of_a_library_is_left_to_it_and_hides_none_of_ours():
