@@ -9,6 +9,8 @@ import functools
 import re
 from collections import defaultdict
 
+from attrs import frozen
+
 from circus_core import tree
 
 MARK = "CIRCUS_PROCESS"
@@ -60,3 +62,20 @@ class Strangers:
         """The living with any mark `name`/NUMBER."""
         marks = (mark for mark in self._marked if mark.rpartition("/")[0] == name)
         return {pid for mark in marks for pid in self._marked[mark]}
+
+
+@frozen
+class Released:
+    """A process that was let go, to live on without its watcher. `started` is in clock ticks since boot."""
+
+    pid: int
+    started: int
+    mark: str
+
+    def tree(self, strangers: Strangers) -> set[int]:
+        """Those of its tree that live, the process itself among them."""
+        seen = tree.stat(self.pid)
+        # As long as its session has members its pid belongs to nobody else.
+        recycled = seen is not None and seen.started != self.started
+        kin = strangers.kin(-1 if recycled else self.pid, self.mark)
+        return kin.union(tree.descendants(*kin))

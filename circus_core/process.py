@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from circus_core import tree
 from circus_core.errors import SystemCallError
 from circus_core.events import ActionVetoed, ProcessSignaled
+from circus_core.kinship import Released
 from circus_core.model import Exit, ProcessRef, ProcessState
 from circus_core.remains import Remains
 
@@ -227,12 +228,14 @@ class Process:
             self._gone.set_exception(error)
             _seen(self._gone)
 
-    def release(self) -> None:
+    def release(self) -> Released:
         """Let the process go on by itself; it is not ours any more."""
+        seen = tree.stat(self.pid)
         self._reaper.forget(self.pid)
         for timer in (self._timer, self.expiry):
             if timer is not None:
                 timer.cancel()
+        return Released(self.pid, seen.started if seen else 0, self.mark)
 
     def _vetoed(self, signum: int) -> bool:
         if signum == signal.SIGKILL:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from circus_core.bus import Bus
+    from circus_core.kinship import Released
     from circus_core.model import WatcherOptions
     from circus_core.reaper import Reaper
 
@@ -60,6 +61,7 @@ class Around:
     variables: dict[str, object] = field(factory=dict)
     chance: Callable[[], float] = random.random
     stopping: bool = False
+    released: list[Released] = field(factory=list)
 
 
 @define(eq=False)
@@ -264,12 +266,12 @@ class Slots:
             process.kill()
 
     def release(self) -> None:
-        """Let every process go on without us."""
+        """Let every process go on without us, even when we end."""
         for slot in tuple(self.by_wid.values()):
             if slot.timer is not None:
                 slot.timer.cancel()
             if slot.process is not None:
-                slot.process.release()
+                self.around.released.append(slot.process.release())
         self.by_wid.clear()
 
     def unready(self, process: Process, reason: str) -> None:

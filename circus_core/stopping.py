@@ -12,7 +12,10 @@ from circus_core import tree
 from circus_core.remains import STUCK, Remains
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from circus_core.bus import Bus
+    from circus_core.kinship import Released
     from circus_core.model import WatcherOptions
     from circus_core.reaper import Reaper
 
@@ -51,12 +54,17 @@ async def end_strays(reaper: Reaper, family: str, options: WatcherOptions) -> No
         await Remains(strays, options.stop_signal, deadline, lambda _pid, _signum: None).gone
 
 
-async def end_orphans(reaper: Reaper) -> None:
-    """End whatever is left below the daemon, of whichever watcher; those that cannot be caught do not keep it."""
+async def end_orphans(reaper: Reaper, released: Sequence[Released] = ()) -> None:
+    """End whatever is left below the daemon, of whichever watcher, but for what was `released`.
+
+    Those that cannot be caught do not keep it.
+    """
     session = os.getsid(0)
 
     def orphans() -> dict[int, int]:
-        found = [pid for pid, seen in reaper.strangers().stats.items() if seen.session != session]
+        strangers = reaper.strangers()
+        spared = set().union(*(each.tree(strangers) for each in released))
+        found = [pid for pid, seen in strangers.stats.items() if seen.session != session and pid not in spared]
         return tree.identify([*found, *tree.descendants(*found)])
 
     def tell(pid: int, signum: int) -> None:

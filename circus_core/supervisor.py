@@ -142,7 +142,7 @@ class Supervisor:
     async def _stop(self, status: int) -> None:
         await self.stop_watchers()
         if self._daemon:
-            await stopping.end_orphans(self._reaper)
+            await stopping.end_orphans(self._reaper, self._around.released)
         self.emptied.set_result(None)
         await self._close()
         self.finished.set_result(status)
@@ -226,7 +226,7 @@ class Supervisor:
         return self.take_up(options)
 
     def remove(self, watcher: Watcher, *, nostop: bool = False) -> asyncio.Future[None]:
-        """Forget a watcher; done when its processes are gone, or with `nostop` at once and they live on."""
+        """Forget a watcher; done when its processes are gone, or with `nostop` at once and they outlive circusd."""
         if self.watchers.pop(watcher.name.lower(), None) is None:
             raise UnknownWatcherError(watcher.name)
         self.bus.publish(WatcherRemoved(watcher=watcher.name))

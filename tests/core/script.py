@@ -26,7 +26,7 @@ async def main():
 
 
 def script(body: str, *, before: str = "", wrapper: tuple[str, ...] = (), **options: Any) -> Any:
-    """Run the lines of an async function in a process of its own, below a wrapper; answers, from JSON, what they return."""
+    """Run the lines of an async function in a process of its own, below a wrapper; answers what they return."""
     code = (
         f"{HEAD}{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         f"{textwrap.dedent(before)}\n"

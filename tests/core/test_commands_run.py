@@ -150,7 +150,7 @@ async def test_a_group_restart_starts_all_that_it_stopped(supervise):
 async def test_a_group_answers_its_failure_when_all_are_done(supervise):
     async with supervise(watcher("w1", "/no/such/program", autostart=False, max_retry=1), watcher("w2")) as run:
         (before,) = run.pids("w2")
-        with pytest.raises(CircusError, match="^w1 did not start"):
+        with pytest.raises(CircusError, match=r"^w1 did not start"):
             await run.call("restart", name="w*", waiting=True)
         assert run.pids("w2") not in ([], [before])
 

@@ -48,18 +48,46 @@ def test_orphans_come_to_the_daemon_and_are_reaped(tmp_path):
     assert answer == [0, True]
 
 
-def test_orphans_that_are_left_when_the_daemon_ends_are_ended(tmp_path):
+def test_orphans_that_are_left_when_the_daemon_ends_are_ended():
+    """Those of which the daemon knows no more than that they became its children."""
     answer = script(
-        f"""
-        async with supervised(watcher("w", {ORPHAN!r}, args={str(tmp_path)!r}), daemon=True) as run:
-            orphan = int(await come(lambda: next(iter(os.listdir({str(tmp_path)!r})), None)))
-            await come(lambda: tree.stat(orphan).ppid == os.getpid())
-            await run.call("rm", name="w", nostop=True, waiting=True)
+        """
+        async with supervised(daemon=True) as run:
+            shell = subprocess.Popen(["sh", "-c", "setsid sleep 1000 & exec sleep 1000"])
+            (orphan,) = await come(lambda: tree.children(shell.pid))
+            await come(lambda: tree.stat(orphan).session == orphan)
+            shell.kill()
+            shell.wait()
         return alive(orphan), tree.children(os.getpid())
         """,
         before=LOOK,
     )
     assert answer == [False, []]
+
+
+def test_processes_that_rm_nostop_released_outlive_the_daemon_with_all_that_comes_from_them(tmp_path):
+    """The operator's word counts; others that were left behind end with the daemon."""
+    answer = script(
+        f"""
+        cmd = {ORPHAN!r}
+        folders = [{str(tmp_path)!r} + "/" + name for name in ("kept", "other")]
+        for folder in folders:
+            os.mkdir(folder)
+        async with supervised(
+            watcher("kept", cmd, args=folders[0]), watcher("other", cmd, args=folders[1]), daemon=True
+        ) as run:
+            orphans = [int(await come(lambda: next(iter(os.listdir(folder)), None))) for folder in folders]
+            for orphan in orphans:
+                await come(lambda: tree.stat(orphan).ppid == os.getpid())
+            (kept,), (other,) = run.pids("kept"), run.pids("other")
+            await run.call("rm", name="kept", nostop=True, waiting=True)
+        lived = alive(kept), alive(orphans[0]), alive(other), alive(orphans[1])
+        os.kill(kept, signal.SIGKILL), os.kill(orphans[0], signal.SIGKILL)
+        return lived
+        """,
+        before=LOOK,
+    )
+    assert answer == [True, True, False, False]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may start processes that it may then not signal")
