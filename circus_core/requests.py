@@ -216,7 +216,8 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "rm", Role.ADMIN, "Stop and forget a watcher.", THE_NAME,
-            Argument("nostop", "boolean", "Let its processes run on, even beyond circusd's end.", default=False), waits=True,
+            Argument("nostop", "boolean", "Let its processes run on, even beyond circusd's end.", default=False),
+            waits=True,
         ),
         Command("schema", Role.VIEW, "The JSON schema of every section of the configuration.",
                 replies={"sections": "a JSON schema per section"}),
