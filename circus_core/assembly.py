@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
 from circus_core import commands, lean, model
 from circus_core.build import in_order
-from circus_core.bus import Bus, Loaded
+from circus_core.bus import Bus
 from circus_core.config import accept, build, read
 from circus_core.config import plugins as configured_plugins
 from circus_core.errors import ConfigError, RequestError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from circus_core.document import Document
+    from circus_core.loaded import Loaded
     from circus_core.model import WatcherOptions
     from circus_core.options import Section
     from circus_core.plugin import Client
@@ -93,7 +93,7 @@ class Assembly:
         if options is None:
             raise ConfigError(problems)
         if isinstance(loaded.plugin, CircusPlugin):
-            loaded.plugin.equip(loaded.name, client, options, partial(self.bus.every, loaded))
+            loaded.plugin.equip(loaded.name, client, options, loaded)
 
     def judge(self, document: Document, sections: Mapping[str, Section]) -> Config:
         """What a document says, with a watcher for each host of plugins; raises ConfigError with all its mistakes.

@@ -21,35 +21,17 @@ from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted, stamp
 from circus_core.hookspecs import ANSWERS, PREFIX
 from circus_core.implementing import HookManager, implemented
-from circus_core.periodic import Periodic
+from circus_core.loaded import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from circus_core.periodic import Callback
     from circus_core.plugin import Registry
 
 log = logging.getLogger("circus.bus")
 
 FAILURES_ALLOWED = 5
 """A plugin that fails so many times in a row is not called again."""
-
-
-@define(eq=False)
-class Loaded:
-    """A plugin on the bus and how it fares. `entered`: its `circus_startup` was called, and perhaps has not ended."""
-
-    name: str
-    plugin: object
-    use: str = ""
-    hooks: tuple[str, ...] = ()
-    entered: bool = False
-    started: bool = False
-    failures: int = 0
-    in_a_row: int = 0
-    last_error: str = ""
-    disabled: bool = False
-    periodic: list[Periodic] = field(factory=list, repr=False)
 
 
 @define
@@ -75,8 +57,8 @@ class _Implementation:
 class Bus:
     """Plugins by name, and the three ways to reach them: publish, ask, adjust.
 
-    `announce` is what becomes of the bus's own events, plugins that started or failed; they are published, unless this
-    is the bus of a host process, which has them published by circusd.
+    `announce` is what becomes of the events of plugins, and of the bus's own, that plugins started or failed; they are
+    published, unless this is the bus of a host process, which has them published by circusd.
     """
 
     clock: Callable[[], float] = time.time
@@ -97,9 +79,12 @@ class Bus:
         """Put a plugin on the bus and let it register options and commands; raises PluginError if it cannot be."""
         if name in self.loaded:
             raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
+        self._manager.learn(name, plugin)
         hooks = implemented(self._manager, name, plugin)
         self._manager.register(plugin, name)
-        loaded = self.loaded[name] = Loaded(name, plugin, use or type(plugin).__qualname__, hooks)
+        loaded = self.loaded[name] = Loaded(
+            name, plugin, self.announce, self._failed, use or type(plugin).__qualname__, hooks
+        )
         self._cache.clear()
         try:
             if registry is not None:
@@ -114,6 +99,7 @@ class Bus:
         """Take a plugin off the bus; nothing reaches it afterwards."""
         loaded = self.loaded.pop(name)
         self._manager.unregister(loaded.plugin)
+        self._manager.forget(name)
         self._cache.clear()
 
     def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
@@ -151,24 +137,13 @@ class Bus:
             except Exception:
                 log.exception("plugin %s: circus_shutdown failed", loaded.name)
         loaded.started = False
-        self._end_periodic(loaded)
+        loaded.end_periodic()
 
     def in_start_order(self) -> list[Loaded]:
         """The plugins in the order of loading, but those whose `circus_startup` is `tryfirst` or `trylast`."""
         last = [each.loaded for each in self._find("circus_startup") if each.order > 0]
         first = [each.loaded for each in self._find("circus_startup") if each.order < 0]
         return [*first, *(each for each in self.loaded.values() if each not in (*first, *last)), *last]
-
-    def every(self, loaded: Loaded, seconds: float, callback: Callback) -> Periodic:
-        """Call a plugin back every so many seconds, until it is shut down or disabled; a failure is the plugin's."""
-        made = Periodic(seconds, callback, lambda error: self._failed(loaded, f"every {seconds:g} s", error))
-        loaded.periodic.append(made)
-        return made
-
-    @staticmethod
-    def _end_periodic(loaded: Loaded) -> None:
-        while loaded.periodic:
-            loaded.periodic.pop().cancel()
 
     # Events
 
@@ -231,7 +206,7 @@ class Bus:
         if loaded.in_a_row >= FAILURES_ALLOWED and not loaded.disabled:
             loaded.disabled = True
             self._cache.clear()
-            self._end_periodic(loaded)
+            loaded.end_periodic()
         ending = "; it failed too often and is disabled" if loaded.disabled else ""
         log.error("plugin %s: %s failed%s", loaded.name, hook, ending, exc_info=error)
         if not isinstance(happened, PluginFailed):

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import attrs
 from attrs import field, frozen
 
+from circus_core.errors import PluginError
+
 E = TypeVar("E", bound="Event")
 EVENTS: dict[str, type[Event]] = {}
 _FIELDS: dict[str, tuple[type[Event], tuple[str, ...]]] = {}
@@ -55,11 +57,16 @@ class Event:
 def event(cls: type[E]) -> type[E]:
     """Make a frozen class of keyword fields, and enter it into `EVENTS` under its name in snake case.
 
-    Plugins declare theirs with this too. What all events can do is in `Event`, since code generated for each of them
-    would cost every circusd half a megabyte.
+    Plugins declare theirs with this too; raises PluginError for a name that another module has. What all events can do
+    is in `Event`, since code generated for each of them would cost every circusd half a megabyte.
     """
     made = frozen(kw_only=True, eq=False, repr=False)(cls)
     made.name = re.sub(r"(?<!^)(?=[A-Z])", "_", made.__name__).lower()
+    owner = EVENTS.get(made.name)
+    if owner is not None and owner.__module__ != made.__module__:
+        raise PluginError(
+            f"the event {made.name} of {made.__module__} is already one of {owner.__module__}", hint="rename the class"
+        )
     EVENTS[made.name] = made
     _FIELDS.pop(made.name, None)
     return made

@@ -16,11 +16,14 @@ from circus_core.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.metadata import EntryPoints
     from types import ModuleType
 
     from circus_core.structure import Place, Problem, Setting
 
 ENTRY_POINTS = "circus.plugins"
+ALIASES = "circus.aliases"
+"""Entry points that are named like dotted paths: what `use` says in configurations written for Circus."""
 
 
 def find(use: str, folder: str = "") -> Any:
@@ -28,6 +31,8 @@ def find(use: str, folder: str = "") -> Any:
 
     A file is looked for in `folder`, that of the configuration. Raises PluginError.
     """
+    if use.startswith("circus.") and (alias := _alias(use)) is not None:
+        return alias
     module_name, colon, attribute = use.partition(":")
     if colon and module_name.endswith(".py"):
         module = _from_file(use, os.path.join(folder, module_name))
@@ -101,6 +106,13 @@ def _from_file(use: str, path: str) -> ModuleType:
     return module
 
 
+def _alias(use: str) -> Any | None:
+    from importlib.metadata import entry_points
+
+    found = entry_points(group=ALIASES)
+    return _load(found, use) if use in found.names else None
+
+
 def _from_entry_point(use: str) -> Any:
     from importlib.metadata import entry_points
 
@@ -108,6 +120,10 @@ def _from_entry_point(use: str) -> Any:
     if use not in found.names:
         installed = ", ".join(sorted(found.names)) or "none"
         raise PluginError(f"no plugin {use} is installed", hint=f"installed are: {installed}; or give a dotted path")
+    return _load(found, use)
+
+
+def _load(found: EntryPoints, use: str) -> Any:
     try:
         return found[use].load()
     except (Exception, SystemExit) as error:

@@ -8,7 +8,7 @@ A hook takes its arguments by name and may leave out those it does not need.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pluggy import HookspecMarker
@@ -33,6 +33,15 @@ hookspec = HookspecMarker(PROJECT)
 
 class Lifecycle:
     """Called once for one plugin."""
+
+    @hookspec
+    def circus_add_hookspecs(self) -> Any:
+        """When the plugin is loaded, before all else: answer a class of hooks that other plugins may implement.
+
+        Each is a function with `circus_core.plugin.hookspec`, named `circus_...`, that says in its docstring who calls
+        it and what an answer means. The plugin calls them by `supervisor.bus`: `ask`, `first`, `adjust`. A plugin that
+        implements one has its section after this one's. A hook of a new *event* is there with the event's class.
+        """
 
     @hookspec
     def circus_register_options(self, registry: Registry) -> None:
@@ -110,7 +119,9 @@ class Interventions:
         """Before the processes of a watcher are asked to stop; awaited for `graceful_timeout` seconds at most."""
 
     @hookspec
-    def circus_decide_restart(self, exited: ProcessExited, recent: Sequence[ProcessExited]) -> Restart | GiveUp | None:
+    def circus_decide_restart(
+        self, exited: ProcessExited, recent: Sequence[ProcessExited], watcher: WatcherOptions
+    ) -> Restart | GiveUp | None:
         """After a process ended by itself: say when its slot is filled again, or that it is given up.
 
         `recent` are the earlier deaths in the same slot, oldest first. The first answer counts; without one the
@@ -154,8 +165,8 @@ def _every(event: Event) -> None:
 _every.__name__ = _every.__qualname__ = PREFIX + "event"
 
 
-def event_hooks() -> type:
-    """The event hooks, made from the table of event classes as it is now (plugins may have added some)."""
+def event_hooks(known: Container[str] = ()) -> type:
+    """The event hooks that are not `known`, made from the table of event classes as it is now: plugins add some."""
     hooks: dict[str, Any] = {PREFIX + name: staticmethod(_event_hook(name, cls)) for name, cls in EVENTS.items()}
     hooks[PREFIX + "event"] = staticmethod(hookspec(_every))
-    return type("Events", (), hooks)
+    return type("Events", (), {name: hook for name, hook in hooks.items() if name not in known})

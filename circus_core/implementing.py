@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INSIDE = {
     **{hook: "an intervention, asked inside circusd" for hook in vars(Interventions) if hook.startswith(PREFIX)},
     "circus_register_commands": "answered inside circusd",
+    "circus_add_hookspecs": "for hooks that are called inside circusd",
 }
 """Hooks that only work inside circusd, and why."""
 
@@ -26,8 +27,49 @@ class HookManager(pluggy.PluginManager):
 
     def __init__(self) -> None:
         super().__init__(PROJECT)
-        for specs in (Lifecycle, Interventions, event_hooks()):
+        # By hook, whose it is: of the contract, or the name of the plugin that added it.
+        self._owners: dict[str, str] = {}
+        for specs in (Lifecycle, Interventions):
+            self._add(specs, "")
+        self._add(event_hooks(), "")
+
+    def learn(self, name: str, plugin: object) -> None:
+        """Take in the hooks that a plugin adds, and those of events declared since; raises PluginError."""
+        self._add(event_hooks(self._owners), "")
+        if (add := getattr(plugin, "circus_add_hookspecs", None)) is None:
+            return
+        try:
+            specs = add()
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise PluginError(f"plugin {name}: circus_add_hookspecs failed: {problem}") from error
+        hooks = self._specified(specs)
+        if not hooks:
+            hint = "answer a class whose functions are marked with `hookspec`"
+            raise PluginError(f"plugin {name}: circus_add_hookspecs adds no hook", hint=hint)
+        for hook in hooks:
+            if hook in self._owners:
+                owner = self._owners[hook]
+                whose = f"plugin {owner}" if owner else "circus-bus"
+                raise PluginError(f"plugin {name}: the hook {hook} is {whose}'s already", hint="choose another name")
+            if not hook.startswith(PREFIX):
+                raise PluginError(f"plugin {name}: the hook {hook} does not begin with {PREFIX}")
+        self._add(specs, name)
+
+    def forget(self, name: str) -> None:
+        """Drop the hooks that a plugin added."""
+        for hook in [hook for hook, owner in self._owners.items() if owner == name]:
+            del self._owners[hook]
+            delattr(self.hook, hook)
+
+    def _add(self, specs: Any, owner: str) -> None:
+        found = self._specified(specs)
+        self._owners.update(dict.fromkeys(found, owner))
+        if found:
             self.add_hookspecs(specs)
+
+    def _specified(self, specs: Any) -> list[str]:
+        return [name for name in dir(specs) if self.parse_hookspec_opts(specs, name) is not None]
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """As in pluggy; and a routine with a hook's prefix needs no mark."""

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pluggy import HookimplMarker
 
-from circus_core.hookspecs import PROJECT
+from circus_core.errors import PluginError
+from circus_core.hookspecs import PROJECT, hookspec
 from circus_core.options import Effect, Option, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from circus_core.events import Event
     from circus_core.options import Kind
     from circus_core.periodic import Callback, Periodic
     from circus_core.requests import Command, Handler
 
-__all__ = ["CircusPlugin", "Client", "Registry", "hookimpl"]
+__all__ = ["CircusPlugin", "Client", "Registry", "hookimpl", "hookspec"]
 
 hookimpl = HookimplMarker(PROJECT)
 
@@ -34,10 +34,23 @@ class Client(Protocol):
         ...
 
 
+class PluginHost(Protocol):
+    """What a plugin gets from where it runs, besides its client."""
+
+    def every(self, seconds: float, callback: Callback) -> Periodic:
+        """As `CircusPlugin.every`."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """As `CircusPlugin.publish`."""
+        ...
+
+
 class CircusPlugin:
     """The base class of plugins. Every method whose name starts with `circus_` is a hook; `hookimpl` is optional.
 
-    `name` is the plugin's name, `log` its logger, `client` its `Client`. A class attribute `Options` (an attrs class
+    `name` is the plugin's name, `log` its logger, `client` its `Client`. `publish` makes an event of its own known to
+    everybody. A class attribute `Options` (an attrs class
     whose fields are made by `option()`) declares its options, and `options` is then an instance of it; without it
     `options` is a mapping of texts.
     """
@@ -48,13 +61,11 @@ class CircusPlugin:
     options: Any
     client: Client
     log: logging.Logger = logging.getLogger("circus")
-    _every: Callable[[float, Callback], Periodic] | None = None
+    _host: PluginHost | None = None
 
-    def equip(
-        self, name: str, client: Client, options: Any, every: Callable[[float, Callback], Periodic] | None
-    ) -> None:
+    def equip(self, name: str, client: Client, options: Any, host: PluginHost | None) -> None:
         """Called by whoever hosts the plugin, before `circus_startup`."""
-        self.name, self.client, self.options, self._every = name, client, options, every
+        self.name, self.client, self.options, self._host = name, client, options, host
         self.log = logging.getLogger(f"circus.plugin.{name}")
 
     def every(self, seconds: float, callback: Callback) -> Periodic:
@@ -63,11 +74,21 @@ class CircusPlugin:
         It ends by itself when the plugin is shut down. An async callback is never called again before it is done.
         What it raises counts as the plugin's failure. A plugin that asks for none costs no wake-up.
         """
-        if self._every is None:
-            from circus_core.errors import PluginError
+        return self._running("every").every(seconds, callback)
 
-            raise PluginError(f"plugin {self.name}: every() needs a running plugin", hint="call it in circus_startup")
-        return self._every(seconds, callback)
+    def publish(self, event: Event) -> None:
+        """Tell all plugins and all clients of something that happened, by an event class that `@event` made.
+
+        It gets its `seq` and `at` in circusd, whichever process the plugin is in.
+        """
+        self._running("publish").publish(event)
+
+    def _running(self, method: str) -> PluginHost:
+        if self._host is None:
+            raise PluginError(
+                f"plugin {self.name}: {method}() needs a running plugin", hint="call it in circus_startup or later"
+            )
+        return self._host
 
 
 class Registry:
@@ -100,16 +121,12 @@ class Registry:
 
     def section(self, section: Section) -> None:
         """Declare a further sort of section, such as `socket`, whose instances end in `Config.sections`."""
-        from circus_core.errors import PluginError
-
         if section.name in self._sections:
             raise PluginError(f"plugin {self.plugin}: the section [{section.name}] is declared already")
         self._sections[section.name] = section
 
     def command(self, command: Command, handler: Handler) -> None:
         """Add a command and what answers it."""
-        from circus_core.errors import PluginError
-
         if command.name in self._commands:
             raise PluginError(
                 f"plugin {self.plugin}: the command {command.name} exists already", hint="choose another name"

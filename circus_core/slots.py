@@ -337,7 +337,7 @@ class Slots:
         verdict: Restart | GiveUp = Restart()
         if not requested:
             recent = slot.recent = slot.recent or deque(maxlen=RECENT)
-            answer = bus.first("circus_decide_restart", exited=exited, recent=tuple(recent))
+            answer = bus.first("circus_decide_restart", exited=exited, recent=tuple(recent), watcher=options)
             recent.append(exited)
             verdict = answer[1] if answer else policy.after_exit(options, slot.failures, self.around.chance())
         if isinstance(verdict, GiveUp):

@@ -10,7 +10,7 @@ from circus_core.options import declared, shown_default
 from circus_core.plan import masked
 
 if TYPE_CHECKING:
-    from circus_core.bus import Loaded
+    from circus_core.loaded import Loaded
     from circus_core.model import WatcherOptions
     from circus_core.options import Section
     from circus_core.watcher import Watcher

@@ -71,6 +71,7 @@ class Host(CircusPlugin):
                 Argument("token", "text", "Which process it is, as circusd told it.", required=True),
                 Argument("plugins", "object", "By name: started, hooks, failures, last_error, disabled."),
                 Argument("failed", "any", "Failures to publish: objects of plugin, hook, error and disabled."),
+                Argument("published", "any", "Events of the plugins, to publish: objects of name and fields."),
                 Argument("ready", "boolean", "Every plugin is at work.", default=False),
             ),
             self._report,
@@ -199,6 +200,11 @@ class Host(CircusPlugin):
         for failure in request["failed"] or ():
             known = {key: failure[key] for key in ("plugin", "hook", "error", "disabled") if key in failure}
             bus.publish(PluginFailed(**known))
+        if request["published"]:
+            from circus_plugins.host.decoding import typed
+
+            for wire in request["published"]:
+                bus.publish(typed(wire))
         if request["ready"]:
             post.settle()
         return {}

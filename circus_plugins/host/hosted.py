@@ -72,6 +72,7 @@ def watchers_of(document: Document, sections: Mapping[str, Section]) -> tuple[di
         if options.inside or not options.active or raw is None:
             continue
         plugin = instance(options.use, find(options.use, folder))
+        manager.learn(name, plugin)
         hooks = implemented(manager, name, plugin)
         refuse_outside(name, plugin, hooks)
         _declare(name, plugin, hooks, sections)

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import CircusError
-from circus_core.events import PluginFailed
+from circus_core.events import PluginFailed, PluginStarted
 
 if TYPE_CHECKING:
     from circus_core.bus import Bus
@@ -27,14 +27,19 @@ class Reporter:
         self._client = client
         self._token = token
         self._failed: list[dict[str, Any]] = []
+        self._published: list[dict[str, Any]] = []
         self._due: asyncio.Handle | None = None
 
     def announce(self, happened: Event) -> None:
         """Take what the bus has to say; it is sent once the loop gets its turn."""
         if not self._token:
+            if not isinstance(happened, PluginStarted | PluginFailed):
+                log.warning("%s is not published: only plugins that circusd started can do that", happened)
             return
         if isinstance(happened, PluginFailed):
             self._failed.append(happened.fields())
+        elif not isinstance(happened, PluginStarted):
+            self._published.append({"event": happened.name, **happened.fields()})
         if self._due is None:
             self._due = asyncio.get_running_loop().call_soon(self._send)
 
@@ -52,6 +57,7 @@ class Reporter:
 
     def _report(self) -> dict[str, Any]:
         failed, self._failed = self._failed, []
+        published, self._published = self._published, []
         plugins: dict[str, dict[str, Any]] = {name: {"last_error": text} for name, text in self.trouble.items()}
         for loaded in self.bus.loaded.values() if self.bus is not None else ():
             plugins.setdefault(loaded.name, {}).update(
@@ -59,4 +65,4 @@ class Reporter:
             )
             if loaded.last_error:
                 plugins[loaded.name]["last_error"] = loaded.last_error
-        return {"token": self._token, "plugins": plugins, "failed": failed}
+        return {"token": self._token, "plugins": plugins, "failed": failed, "published": published}

@@ -9,7 +9,6 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circus_core.bus import Bus
@@ -147,7 +146,7 @@ class Running:
         if options is None:
             raise ConfigError(problems)
         if isinstance(plugin, CircusPlugin):
-            plugin.equip(each.name, HostClient(self._client, self._orders), options, partial(self._bus.every, loaded))
+            plugin.equip(each.name, HostClient(self._client, self._orders), options, loaded)
 
     # Delivering
 

@@ -80,6 +80,7 @@ def test_one_that_was_disabled_is_shut_down_all_the_same() -> None:
 
     bus, plugin = Bus(), Raising()
     loaded = bus.load("raising", plugin)
+    asyncio.run(bus.startup(loaded))
     for _ in range(FAILURES_ALLOWED):
         bus.hand_on(WatcherStarted(watcher="a"))
     asyncio.run(bus.shutdown(loaded))

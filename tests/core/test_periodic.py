@@ -150,7 +150,7 @@ class Failing(CircusPlugin):
 
 def _loaded(bus: Bus, plugin: CircusPlugin) -> Any:
     loaded = bus.load("failing", plugin)
-    plugin.equip("failing", None, {}, lambda seconds, callback: bus.every(loaded, seconds, callback))  # type: ignore[arg-type]
+    plugin.equip("failing", None, {}, loaded)  # type: ignore[arg-type]
     return loaded
 
 

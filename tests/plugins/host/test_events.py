@@ -136,3 +136,28 @@ async def test_a_handler_at_work_when_the_end_comes_is_done_first(hosting):
         assert [note["hook"] for note in run.notes.of("slow") if note["hook"] in ("begins", "ends", "shutdown")] == [
             "begins", "ends", "shutdown"
         ]  # fmt: skip
+
+
+async def test_an_event_of_its_own_is_published_by_circusd_for_everybody(hosting):
+    code = """
+        from circus_core.events import Event, event
+
+        @event
+        class AppBegan(Event):
+            "Of the tests."
+
+            watcher: str
+            pids: tuple[int, ...]
+
+        class Announcer(Witness):
+            def circus_process_spawned(self, event):
+                if event.watcher == "app":
+                    self.publish(AppBegan(watcher="app", pids=(event.pid,)))
+
+        class Hearer(Witness):
+            def circus_app_began(self, event):
+                self.note(hook="began", pids=list(event.pids), seq=event.seq)
+    """
+    async with hosting(APP + plugin("Announcer") + plugin("Hearer"), code) as run:
+        began = await run.events.wait_for("app_began", watcher="app", pids=tuple(run.pids("app")))
+        await run.notes.wait_for("hearer", hook="began", pids=run.pids("app"), seq=began.seq)
