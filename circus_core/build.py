@@ -12,7 +12,7 @@ from circus_core.document import RawSection
 from circus_core.environment import Environments
 from circus_core.errors import OptionError
 from circus_core.expand import environment_variables, expand
-from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
+from circus_core.model import HOSTS, Config, PluginOptions, SupervisorOptions, WatcherOptions
 from circus_core.nearest import nearest
 from circus_core.structure import Place, Problem, Setting, structure
 
@@ -134,6 +134,8 @@ class _Builder:
         for raw in self.named("plugin"):
             settings = self.expanded(self.settings(raw), self.variables)
             declared = {key: settings.pop(key) for key in list(settings) if self.kinds["plugin"].find(key)}
+            if "host" in declared and declared["host"].value not in HOSTS:
+                settings["host"] = declared.pop("host")
             made: PluginOptions | None = self.structured(raw, declared, name=raw.name)
             if made is not None:
                 chosen[raw.name], others[raw.name] = made, settings

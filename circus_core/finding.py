@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from circus_core.errors import PluginError
+from circus_core.model import HOSTS
 from circus_core.options import Section
 from circus_core.structure import structure
 
@@ -78,6 +79,8 @@ def _of_plugin(section: Section, problem: Problem) -> Problem:
     if not problem.key or section.find(problem.key) is not None:
         return problem
     near = section.nearest(problem.key)
+    if problem.key == "host":
+        return evolve(problem, message=f"is none of {', '.join(HOSTS)}, nor an option of this plugin", hint="")
     hint = f"did you mean {near}?" if near else f"it has {', '.join(entry.key for entry in section) or 'none'}"
     return evolve(problem, message="is not an option of this plugin", hint=hint)
 

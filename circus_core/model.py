@@ -165,13 +165,21 @@ class WatcherOptions:
         return shlex.split(self.cmd) + shlex.split(self.args)
 
 
+HOSTS = ("process", "core")
+"""What `host` in a plugin's section may be. Any other value is an option `host` of the plugin: those of Circus mean a
+machine by it."""
+
+
 @frozen
 class PluginOptions:
     """A `[plugin:NAME]` section: which plugin, and where it runs. Every other key belongs to the plugin."""
 
     name: str
     use: str = option(TEXT, effect=RELOAD, help="A dotted path to the class, `file.py:Class`, or a registered name.")
-    host: str = option(TEXT, "process", effect=RELOAD, help="`process`: a process of its own; `core`: inside circusd.")
+    host: str = option(
+        TEXT, "process", effect=RELOAD,
+        help="`process`: a process of its own; `core`: inside circusd. Other values are the plugin's own.",
+    )  # fmt: skip
     active: bool = option(BOOLEAN, True, effect=RELOAD, help="False: it is not run.")
     extra: Mapping[str, object] = NOTHING_SET
 
@@ -179,12 +187,6 @@ class PluginOptions:
     def inside(self) -> bool:
         """Whether it runs inside circusd."""
         return self.active and self.host == "core"
-
-    def contradictions(self) -> list[tuple[str, str, str]]:
-        """As those of a watcher."""
-        if self.host in ("process", "core"):
-            return []
-        return [("host", f"is {self.host!r}", "possible are process and core")]
 
 
 @frozen

@@ -44,6 +44,7 @@ class HostClient:
         self.pubsub_endpoint = orders.pubsub_endpoint
         self.check_delay = orders.check_delay
         self.ssh_server = orders.ssh
+        self.key = orders.keys
 
     async def call(self, command: str, **properties: Any) -> dict[str, Any]:
         """As `circus_core.plugin.Client.call`."""

@@ -83,17 +83,18 @@ def test_all_mistakes_are_told_at_once_with_their_places(read):
             [plugin:three]
             use = plugin.py:Picky
             [plugin:four]
-            use = plugin.py:Plain
+            use = plugin.py:Picky
+            port = 1
             host = thread
             """
         )
     found = [problem.split("circus.ini:")[-1] for problem in str(refused.value).splitlines()]
-    assert [line.partition(":")[0] for line in found] == ["3", "6", "7", "8", "11", "12", "16"]
+    assert [line.partition(":")[0] for line in found] == ["3", "6", "7", "8", "11", "12", "17"]
     assert "[plugin:one] port: 'high'" in str(refused.value)
     assert "[plugin:one] priority: 'first'" in str(refused.value)
     assert "[plugin:two] prot: is not an option of this plugin (it has port)" in str(refused.value)
     assert "[plugin:three] port: is missing" in str(refused.value)
-    assert "[plugin:four] host: is 'thread' (possible are process and core)" in str(refused.value)
+    assert "[plugin:four] host: is none of process, core, nor an option of this plugin" in str(refused.value)
 
 
 @pytest.mark.parametrize(

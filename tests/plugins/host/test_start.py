@@ -66,6 +66,14 @@ async def test_it_is_a_watcher_with_its_own_defaults_and_typed_options(hosting):
         assert b"COLOUR=blue" in of_process(row["pid"], "environ")
 
 
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
+async def test_a_host_that_says_not_where_it_runs_is_the_plugins_own_option(hosting, host):
+    async with hosting(f"[plugin:eye]\nuse = plugin.py:Witness\nhost = {host}\n") as run:
+        started = await run.notes.wait_for("eye", hook="startup")
+        assert started["options"]["host"] == host
+        assert (await run.plugin("eye"))["host"] == "process"
+
+
 @pytest.mark.covers("option:plugins")
 async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting):
     configuration = """
