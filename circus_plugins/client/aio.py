@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -51,6 +52,7 @@ class AsyncClient:
         self.timeout = timeout
         self._number = 0
         self._linger = 0
+        self._closed = False
         self._calls: dict[int, _Call] = {}
         self._subscriptions: set[Subscription] = set()
         self._loop = asyncio.get_running_loop()
@@ -70,7 +72,8 @@ class AsyncClient:
         self.close()
 
     def close(self) -> None:
-        """Disconnect; calls under way fail, and what follows events ends. What was cast has a second to leave."""
+        """Disconnect; calls fail from now on, and what follows events ends. What was cast has a second to leave."""
+        self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
         self._edge.close()
@@ -78,7 +81,7 @@ class AsyncClient:
         self._connections.close()
         for pending in self._calls.values():
             if not pending.done.done():
-                pending.done.set_exception(CircusError("the client was closed"))
+                pending.done.set_exception(_closed())
 
     async def call(
         self,
@@ -132,6 +135,8 @@ class AsyncClient:
         if endpoint is None:
             told = (await self.call("globaloptions", option="pubsub_endpoint"))["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
+        if self._closed:
+            raise _closed()
         subscription = Subscription(self._connections.connect(zmq.SUB, endpoint), topics)
         self._subscriptions.add(subscription)
         return subscription
@@ -139,28 +144,38 @@ class AsyncClient:
     async def events(
         self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """As `Client.events`."""
+        """As `Client.events`, but it ends when the client is closed, whatever it waits for, with no further event."""
         follower = Follower(since, watcher)
-        subscription = await self.subscribe(follower.topics, endpoint)
+        subscription: Subscription | None = None
         try:
+            subscription = await self.subscribe(follower.topics, endpoint)
             ask = True
-            while not subscription.closed:
+            while not self._closed:
                 while ask:
                     new, ask = follower.replayed(await self.call("events", **follower.question()))
-                    for event in new:
+                    for event in takewhile(self._is_open, new):
                         yield event
                 for payload in await subscription.batch():
                     new, ask = follower.arrived(payload)
-                    for event in new:
+                    for event in takewhile(self._is_open, new):
                         yield event
                     if ask:
                         break
                 ask = subscription.renewed() or ask
+        except CircusError:
+            if not self._closed:  # else it is only that nobody answers a closed client
+                raise
         finally:
-            subscription.close()
-            self._subscriptions.discard(subscription)
+            if subscription is not None:
+                subscription.close()
+                self._subscriptions.discard(subscription)
+
+    def _is_open(self, _: object) -> bool:
+        return not self._closed
 
     def _send(self, message: bytes) -> None:
+        if self._closed:
+            raise _closed()
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:
@@ -178,3 +193,7 @@ class AsyncClient:
                 call.progress(answer["text"])
         elif not call.done.done():
             call.done.set_result(answer)
+
+
+def _closed() -> CircusError:
+    return CircusError("the client was closed")

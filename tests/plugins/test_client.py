@@ -149,6 +149,40 @@ def test_closing_an_async_client_ends_its_calls_and_followers() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("question", ["events", "globaloptions"])
+def test_closing_an_async_client_ends_a_follower_that_waits_for_an_answer(question: str) -> None:
+    async def main() -> None:
+        async with opened(publisher=True) as supervisor:
+            asked = asyncio.Event()
+            supervisor.command(question, lambda request: asked.set() or asyncio.Event().wait())
+            client = AsyncClient()
+            following = asyncio.ensure_future(anext(client.events(), None))
+            await asked.wait()
+            client.close()
+            assert await following is None
+
+    asyncio.run(main())
+
+
+def test_no_event_comes_out_of_a_closed_client_though_it_has_arrived() -> None:
+    async def main() -> None:
+        async with opened(publisher=True) as supervisor:
+            client = AsyncClient()
+            follower = client.events(since=supervisor.bus.seq)
+            for _ in range(600):  # more than one reply has
+                supervisor.bus.publish(WatcherStarted(watcher="one"))
+            seen = [await anext(follower) for _ in range(3)]
+            assert [event["watcher"] for event in seen] == ["one"] * 3
+            client.close()
+            assert [event async for event in follower] == []
+            with pytest.raises(CircusError, match="the client was closed"):
+                await client.call("status")
+            with pytest.raises(CircusError, match="the client was closed"):
+                client.cast("status")
+
+    asyncio.run(main())
+
+
 def test_what_is_no_endpoint_or_no_circusd_is_said() -> None:
     with pytest.raises(EndpointError, match="nonsense is not an endpoint"):
         Client("nonsense")
