@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from circus_core.errors import CircusError, EndpointError, RequestError
+from circus_core.errors import EndpointError, RequestError
 from circus_core.kinds import TEXT
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.control.endpoint import Endpoint
 from circus_plugins.doors.address import CONTROL
-from circus_plugins.doors.house import House, account
+from circus_plugins.doors.entrance import Entrance
+from circus_plugins.doors.house import account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from circus_core.events import Event
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
+    from circus_plugins.doors.entrance import Wanted
+    from circus_plugins.doors.house import House
 
 GLOBALS = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint")
 """What `globaloptions` shows (PROTOCOL.md 1.5)."""
@@ -37,9 +40,7 @@ class Control(CircusPlugin):
 
     name = "control"
 
-    _house: House | None = None
-    _endpoint: Endpoint | None = None
-    _opened: tuple[str | None, ...] = ()
+    _entrance: Entrance[Endpoint] | None = None
     _supervisor: Any = None
 
     def circus_register_options(self, registry: Registry) -> None:
@@ -73,51 +74,38 @@ class Control(CircusPlugin):
     async def circus_startup(self, supervisor: Any) -> None:
         """Open the door before the first watcher starts."""
         self._supervisor = supervisor
-        self._house = House.enter(supervisor)
-        self._endpoint = await self._open()
+        self._entrance = Entrance(supervisor, "endpoint", self._open, self.log)
+        await self._entrance.open()
         if self._option("multicast_endpoint"):
             self.log.warning("multicast_endpoint: ignored, circusd tells nobody who merely asks where it listens")
 
     async def circus_shutdown(self) -> None:
         """Answer what can be answered, then close."""
-        if self._endpoint is not None:
-            await self._endpoint.close()
-            self._endpoint = None
-        if self._house is not None:
-            self._house.leave()
-            self._house = None
+        if self._entrance is not None:
+            await self._entrance.close()
+            self._entrance = None
 
     async def circus_supervisor_reloaded(self, event: Event) -> None:
-        """Follow a changed endpoint: the new one opens before the old one closes, and not at all if it cannot."""
-        before = self._endpoint
-        if before is None or self._wanted() == self._opened:
-            return
-        try:
-            self._endpoint = await self._open()
-        except CircusError as error:
-            self.log.error("still at %s: %s", before.door.text, error)
-            return
-        await before.close()
+        """Follow a changed endpoint."""
+        if self._entrance is not None:
+            await self._entrance.follow()
 
-    async def _open(self) -> Endpoint:
-        assert self._house is not None
-        wanted = self._wanted()
-        endpoint, owner, keys_dir = wanted
-        if owner and not endpoint:
+    async def _open(self, house: House, wanted: Wanted) -> Endpoint:
+        if wanted.owner and not wanted.endpoint:
             raise EndpointError(
-                f"endpoint_owner: user {owner} cannot reach the default socket, whose folder is private",
+                f"endpoint_owner: user {wanted.owner} cannot reach the default socket, whose folder is private",
                 hint="set endpoint to an ipc:// path in a folder that this user may enter",
             )
-        door = await self._house.open(
+        door = await house.open(
             zmq.ROUTER,
             "endpoint",
-            endpoint,
+            wanted.endpoint,
             default=CONTROL,
-            keys_dir=keys_dir,
-            owner=owner,
+            keys_dir=wanted.keys_dir,
+            owner=wanted.owner,
             sockopts={zmq.RCVHWM: PENDING_PER_CLIENT},
         )
-        if owner and door.owner is None:
+        if wanted.owner and door.owner is None:
             self.log.warning("endpoint_owner: ignored, as %s is not a file", door.text)
         if door.keyring is None and not door.path:
             self.log.warning(
@@ -125,7 +113,6 @@ class Control(CircusPlugin):
                 "use an ipc:// endpoint, or set keys_dir",
                 door.text, os.geteuid(),
             )  # fmt: skip
-        self._opened = wanted
         self.log.info("control endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
         check = _OwnerCheck(door.owner) if door.owner is not None else None
         return Endpoint(door, self._supervisor.dispatch, check)
@@ -134,13 +121,10 @@ class Control(CircusPlugin):
         value: str | None = self._supervisor.config.supervisor.extra.get(key)
         return value
 
-    def _wanted(self) -> tuple[str | None, ...]:
-        return tuple(self._option(key) for key in ("endpoint", "endpoint_owner", "keys_dir"))
-
     def _globaloptions(self, supervisor: Any, request: Request) -> Reply:
         values: dict[str, Any] = {}
         for key in GLOBALS:
-            door = self._house.doors.get(key) if self._house is not None else None
+            door = self._entrance.house.doors.get(key) if self._entrance is not None else None
             values[key] = door.text if door is not None else self._option(key) or ""
         values["check_delay"] = supervisor.config.supervisor.check_delay
         wanted = request.arguments.get("option")

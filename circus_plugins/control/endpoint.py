@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from circus_plugins.control.envelope import Envelope
-    from circus_plugins.doors.house import Door
+    from circus_plugins.doors.door import Door
 
 log = logging.getLogger("circus.control")
 

@@ -23,7 +23,11 @@ def run(properties: dict[str, Any], settings: Settings) -> int:
         raise UsageError(f"keys {action}: NAME missing", usage=f"usage: circusctl keys {action} NAME")
     if action == "revoke":
         keys.revoke(folder, name)
-        return _say(settings, {"revoked": name}, f"{name} cannot come in any more; what it is doing now goes on.")
+        return _say(
+            settings,
+            {"revoked": name},
+            f"{name} can ask for nothing and gets no events any more. What was asked for before goes on.",
+        )
     role = properties.get("role", "operate")
     file = keys.new(folder, name, role)
     return _say(

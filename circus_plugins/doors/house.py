@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import os
@@ -17,6 +16,7 @@ from attrs import define, field
 from circus_core.errors import EndpointError
 from circus_plugins.doors import address as addresses
 from circus_plugins.doors import holder, keys
+from circus_plugins.doors.door import Door
 from circus_plugins.doors.lock import PathLock
 
 if TYPE_CHECKING:
@@ -30,33 +30,6 @@ log = logging.getLogger("circus.doors")
 
 MESSAGE_LIMIT = 4 * 1024 * 1024
 """Bytes of the largest message taken; libzmq disconnects who sends a larger one."""
-RELEASE_TIME = 2.0
-"""Seconds to wait for a port that this very process is just letting go."""
-
-
-@define(eq=False)
-class Door:
-    """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it.
-
-    `path` is the socket's file, if it has one, and `owner` the uid it was given to, if it was.
-    """
-
-    option: str
-    text: str
-    socket: zmq.Socket[bytes]
-    path: str = ""
-    keyring: Keyring | None = None
-    owner: int | None = None
-    _file: os.stat_result | None = None
-
-    def close(self, linger: float) -> None:
-        """Close it; what was sent and not yet delivered has `linger` seconds more."""
-        if not self.socket.closed:
-            if self._file is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(self._file, os.lstat(self.path)):
-                        os.unlink(self.path)  # libzmq leaves it behind
-            self.socket.close(int(linger * 1000))
 
 
 @define(eq=False)
@@ -69,6 +42,7 @@ class House:
     context: zmq.Context[zmq.Socket[bytes]] = field(factory=lambda: zmq.Context(io_threads=1))
     doors: dict[str, Door] = field(factory=dict)
     _users: int = 0
+    _all: list[Door] = field(factory=list)
     _locks: dict[str, PathLock] = field(factory=dict)
     _gatekeeper: Gatekeeper | None = None
 
@@ -89,6 +63,8 @@ class House:
         del self._houses[id(self.supervisor)]
         if self._gatekeeper is not None:
             self._gatekeeper.close()
+        for door in self._all:
+            door.forget()
         self.context.destroy()
         for lock in self._locks.values():
             lock.release()
@@ -129,8 +105,10 @@ class House:
         text = address.text
         if address.tcp:
             text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0")  # type: ignore[arg-type]
+        port = int(text.rpartition(":")[2]) if address.tcp else 0
         file = os.lstat(address.path) if address.path else None
-        door = self.doors[option] = Door(option, text, socket, address.path, keyring, uid, file)
+        door = self.doors[option] = Door(option, text, socket, address.path, keyring, uid, port, file)
+        self._all = [known for known in self._all if not known.gone] + [door]
         return door
 
     def _keyring(self, address: Address, option: str, keys_dir: str | None) -> Keyring | None:
@@ -173,23 +151,30 @@ class House:
         if address.tcp:
             socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
             socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
-        former = self.doors.get(option)
-        aside = False
-        give_up = asyncio.get_running_loop().time() + RELEASE_TIME
-        while True:
-            try:
-                socket.bind(address.text)
-                return
-            except zmq.ZMQError as error:
-                pid = holder.of_port(address.port) if error.errno == errno.EADDRINUSE and address.port else None
-                if pid != os.getpid() or asyncio.get_running_loop().time() > give_up:
-                    if former is not None and aside:
-                        former.socket.bind(former.text)
-                    raise _refused(option, address.text, error, pid) from error
-            if former is not None and not aside and not former.socket.closed:
-                former.socket.unbind(former.text)
-                aside = True
-            await asyncio.sleep(0.02)  # libzmq's thread is closing our own former socket; there is no notice of it
+        try:
+            socket.bind(address.text)
+            return
+        except zmq.ZMQError as error:
+            former = self._former(address.port, option) if error.errno == errno.EADDRINUSE else None
+            if former is None:
+                raise _refused(option, address, error) from error
+        await asyncio.wait([former.let_go().over])
+        try:
+            socket.bind(address.text)
+        except zmq.ZMQError as error:
+            former.take_again()
+            raise _refused(option, address, error) from error
+
+    def _former(self, port: int, option: str) -> Door | None:
+        """The door at a port that is closing, or that the new one for `option` replaces."""
+        return next(
+            (
+                door
+                for door in self._all
+                if port and door.port == port and not door.gone and (door.socket.closed or door.option == option)
+            ),
+            None,
+        )
 
     def _bind_path(self, socket: zmq.Socket[bytes], address: Address, option: str, owner: int | None) -> None:
         path = address.path
@@ -205,7 +190,7 @@ class House:
         except (zmq.ZMQError, OSError) as error:
             if new:
                 self._locks.pop(path).release()
-            raise _refused(option, address.text, error, None) from error
+            raise _refused(option, address, error) from error
         finally:
             os.umask(mask)
 
@@ -234,8 +219,9 @@ def keyrings(supervisor: Any) -> list[Keyring]:
     return [door.keyring for door in house.doors.values() if door.keyring is not None] if house is not None else []
 
 
-def _refused(option: str, text: str, error: OSError | zmq.ZMQError, pid: int | None) -> EndpointError:
+def _refused(option: str, address: Address, error: OSError | zmq.ZMQError) -> EndpointError:
     """Why an address could not be bound, in words."""
+    pid = holder.of_port(address.port) if error.errno == errno.EADDRINUSE and address.port else None
     reason = os.strerror(error.errno) if error.errno else str(error)
     hints = {
         errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, paths a writable folder",
@@ -245,4 +231,6 @@ def _refused(option: str, text: str, error: OSError | zmq.ZMQError, pid: int | N
         errno.EADDRINUSE: "stop that program, or choose another port",
     }
     who = f" by {holder.describe(pid)}" if pid else ""
-    return EndpointError(f"{option} = {text} cannot be opened: {reason}{who}", hint=hints.get(error.errno or 0, ""))
+    return EndpointError(
+        f"{option} = {address.text} cannot be opened: {reason}{who}", hint=hints.get(error.errno or 0, "")
+    )

@@ -21,8 +21,8 @@ from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.doors.address import EVENTS
-from circus_plugins.doors.edge import Edge
-from circus_plugins.doors.house import House
+from circus_plugins.doors.entrance import Entrance
+from circus_plugins.publisher.outlet import SOCKOPTS, Outlet
 from circus_plugins.publisher.ring import Ring
 
 if TYPE_CHECKING:
@@ -31,18 +31,15 @@ if TYPE_CHECKING:
     from circus_core.events import Event
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
-    from circus_plugins.doors.house import Door
+    from circus_plugins.doors.entrance import Wanted
+    from circus_plugins.doors.house import House
 
 KEPT = 10_000
 """Events kept for replay, unless `events_kept` says otherwise."""
 PAGE = 250
 """The most events in one reply: encoding them keeps circusd busy for a millisecond or two."""
-LAST_WORDS = 0.2
-"""Seconds that the final events have to reach their subscribers."""
-SYNC = b"sync."
-"""A client that subscribes to such a topic and names it in `events` is answered once its subscription counts."""
 SYNC_TIME = 2.0
-SYNC_KEPT = 1000
+"""Seconds that a subscription has to arrive which a request names."""
 
 encode = json.JSONEncoder(default=str, check_circular=False).encode
 
@@ -54,13 +51,8 @@ class Publisher(CircusPlugin):
 
     def __init__(self) -> None:
         self.ring = Ring(KEPT)
-        self.topics = 0
         self._supervisor: Any = None
-        self._house: House | None = None
-        self._door: Door | None = None
-        self._edge: Edge | None = None
-        self._opened: tuple[str | None, ...] = ()
-        self._synced: dict[bytes, asyncio.Future[None]] = {}
+        self._entrance: Entrance[Outlet] | None = None
         self._extra: dict[str, object] = {"host": "", "run": f"{os.urandom(8).hex()}"}
 
     def circus_register_options(self, registry: Registry) -> None:
@@ -106,109 +98,53 @@ class Publisher(CircusPlugin):
         prefix = f"{options.fqdn_prefix}@" if options.fqdn_prefix else ""
         self._extra["host"] = prefix + socket.gethostname()
         self.ring.resize(options.extra.get("events_kept", KEPT))
-        self._house = House.enter(supervisor)
-        await self._open()
+        self._entrance = Entrance(supervisor, "pubsub_endpoint", self._open, self.log)
+        await self._entrance.open()
 
     async def circus_shutdown(self) -> None:
         """Let the final events out, and close."""
-        self._shut(self._door, self._edge)
-        self._door = self._edge = None
-        for waiter in self._synced.values():
-            waiter.cancel()
-        if self._house is not None:
-            self._house.leave()
-            self._house = None
+        if self._entrance is not None:
+            await self._entrance.close()
+            self._entrance = None
 
     async def circus_supervisor_reloaded(self, event: Event) -> None:
-        """Follow a changed endpoint: the new one opens before the old one closes, and not at all if it cannot."""
-        if self._door is None:
-            return
-        self.ring.resize(self._supervisor.config.supervisor.extra.get("events_kept", KEPT))
-        if self._wanted() == self._opened:
-            return
-        before = self._door, self._edge
-        try:
-            await self._open()
-        except CircusError as error:
-            self.log.error("still at %s: %s", self._door.text, error)
-            return
-        self._shut(*before)
+        """Follow a changed endpoint."""
+        if self._entrance is not None:
+            self.ring.resize(self._supervisor.config.supervisor.extra.get("events_kept", KEPT))
+            await self._entrance.follow()
 
     def circus_event(self, event: Event) -> None:
         """Keep each event, and publish it if anybody listens."""
         self.ring.append(event)
-        edge = self._edge
-        if edge is None or self._door is None:
-            return
-        if not self.topics and edge.pending():
-            edge.read()  # somebody may just have subscribed
-        if not self.topics:
-            return
-        frames = [topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()]
-        self._door.socket.send_multipart(frames, zmq.NOBLOCK)
-        edge.sent()
+        outlet = self._outlet
+        if outlet is not None and outlet.wanted():
+            outlet.send([topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()])
 
-    def _wanted(self) -> tuple[str | None, ...]:
-        extra = self._supervisor.config.supervisor.extra
-        return extra.get("pubsub_endpoint"), extra.get("endpoint_owner"), extra.get("keys_dir")
+    @property
+    def _outlet(self) -> Outlet | None:
+        return self._entrance.served if self._entrance is not None else None
 
-    async def _open(self) -> None:
-        assert self._house is not None
-        wanted = self._wanted()
-        endpoint, owner, keys_dir = wanted
-        door = await self._house.open(
+    async def _open(self, house: House, wanted: Wanted) -> Outlet:
+        door = await house.open(
             zmq.XPUB,
             "pubsub_endpoint",
-            endpoint,
+            wanted.endpoint,
             default=EVENTS,
-            keys_dir=keys_dir,
-            owner=owner if endpoint else None,
-            sockopts={zmq.SNDHWM: KEPT},
+            keys_dir=wanted.keys_dir,
+            owner=wanted.owner if wanted.endpoint else None,
+            sockopts={zmq.SNDHWM: KEPT, **SOCKOPTS},
         )
-        self._opened = wanted
-        self.topics = 0
-        self._door = door
-        self._edge = Edge(asyncio.get_running_loop(), door.socket, self._subscription)
         self.log.info("event endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
-
-    @staticmethod
-    def _shut(door: Door | None, edge: Edge | None) -> None:
-        if edge is not None:
-            edge.close()
-        if door is not None:
-            door.close(LAST_WORDS)
-
-    def _subscription(self, frames: list[bytes]) -> None:
-        """XPUB tells the first subscription to a topic (1 and its name) and the end of the last (0 and its name)."""
-        message = frames[0]
-        if message[:1] not in (b"\0", b"\1"):
-            return
-        self.topics += 1 if message[0] else -1
-        name = message[1:]
-        if not name.startswith(SYNC):
-            return
-        if message[0]:
-            self._sync_of(name).set_result(None)
-        else:
-            self._synced.pop(name, None)
-
-    def _sync_of(self, name: bytes) -> asyncio.Future[None]:
-        waiter = self._synced.get(name)
-        if waiter is None or waiter.done():
-            while len(self._synced) >= SYNC_KEPT:
-                self._synced.pop(next(iter(self._synced))).cancel()
-            waiter = self._synced[name] = asyncio.get_running_loop().create_future()
-        return waiter
+        return Outlet(door, self.log)
 
     def _events(self, supervisor: Any, request: Request) -> Any:
         sync = request.arguments.get("sync")
-        if sync is None:
+        if sync is None or self._outlet is None:
             return self._reply(request)
-        name = SYNC + sync.encode()
-        waiter = self._synced.get(name)
-        if waiter is not None and waiter.done():
+        waiter = self._outlet.synced(sync)
+        if waiter.done() and not waiter.cancelled():
             return self._reply(request)
-        return self._wait_for(waiter or self._sync_of(name), request)
+        return self._wait_for(waiter, request)
 
     async def _wait_for(self, waiter: asyncio.Future[None], request: Request) -> Reply:
         done, _ = await asyncio.wait([waiter], timeout=SYNC_TIME)

@@ -286,7 +286,7 @@ def test_no_more_requests_than_a_limit_are_under_way(monkeypatch: pytest.MonkeyP
 def test_globaloptions_tells_the_addresses_in_use() -> None:
     async def main() -> None:
         async with opened(publisher=True, endpoint="tcp://127.0.0.1:*", stats_endpoint="tcp://127.0.0.1:5557") as found:
-            endpoint = plugin(found, "control")._house.doors["endpoint"].text
+            endpoint = plugin(found, "control")._entrance.house.doors["endpoint"].text
             async with AsyncClient(endpoint) as client:
                 assert (await client.call("globaloptions"))["options"] == {
                     "endpoint": endpoint,
@@ -314,7 +314,7 @@ def test_discovery_is_refused_in_the_log(caplog: pytest.LogCaptureFixture) -> No
 def test_loopback_tcp_works_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with opened(endpoint="tcp://localhost:*") as supervisor:
-            endpoint = plugin(supervisor, "control")._house.doors["endpoint"].text
+            endpoint = plugin(supervisor, "control")._entrance.house.doors["endpoint"].text
             assert endpoint.startswith("tcp://127.0.0.1:")
             async with AsyncClient(endpoint) as client:
                 assert (await client.call("status"))["status"] == "ok"
@@ -331,7 +331,7 @@ def test_a_reload_with_another_endpoint_opens_it_and_closes_the_old_one(tmp_path
         control = plugin(supervisor, "control")
         supervisor.configure(endpoint=f"ipc://{tmp_path}/new.sock")
         supervisor.bus.publish(SupervisorReloaded())
-        await until(lambda: control._endpoint.door.text.endswith("new.sock"))
+        await until(lambda: control._entrance.served.door.text.endswith("new.sock"))
         other = Raw(f"ipc://{tmp_path}/new.sock")
         assert (await other.ask({"command": "status"}))["status"] == "ok"
         old = default_endpoint().removeprefix("ipc://")
@@ -344,10 +344,10 @@ def test_a_reload_with_another_endpoint_opens_it_and_closes_the_old_one(tmp_path
 def test_a_reload_with_other_keys_keeps_the_socket_where_it_is(tmp_path: Path) -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         control = plugin(supervisor, "control")
-        before = control._endpoint
+        before = control._entrance.served
         supervisor.configure(keys_dir=str(tmp_path))
         supervisor.bus.publish(SupervisorReloaded())
-        await until(lambda: control._endpoint is not before and before.door.socket.closed)
+        await until(lambda: control._entrance.served is not before and before.door.socket.closed)
         other = Raw()
         assert (await other.ask({"command": "status"}))["status"] == "ok"
         other.close()
@@ -372,10 +372,10 @@ def test_a_reload_may_widen_the_same_port() -> None:
     async def main() -> None:
         async with opened(endpoint="tcp://127.0.0.1:*") as supervisor:
             control = plugin(supervisor, "control")
-            port = control._endpoint.door.text.rpartition(":")[2]
+            port = control._entrance.served.door.text.rpartition(":")[2]
             supervisor.configure(endpoint=f"tcp://127.0.0.1:{port}", keys_dir="")
             supervisor.bus.publish(SupervisorReloaded())
-            await until(lambda: control._opened[0] == f"tcp://127.0.0.1:{port}")
+            await until(lambda: control._entrance._opened.endpoint == f"tcp://127.0.0.1:{port}")
             async with AsyncClient(f"tcp://127.0.0.1:{port}") as client:
                 assert (await client.call("status"))["status"] == "ok"
 

@@ -214,8 +214,8 @@ def test_two_supervisors_in_one_program_do_not_meet(tmp_path: Path) -> None:
             opened(endpoint=f"ipc://{tmp_path}/1/c", publisher=True, pubsub_endpoint=f"ipc://{tmp_path}/1/e") as one,
             opened(endpoint=f"ipc://{tmp_path}/2/c", publisher=True, pubsub_endpoint=f"ipc://{tmp_path}/2/e") as two,
         ):
-            assert plugin(one, "control")._house is plugin(one, "publisher")._house
-            assert plugin(one, "control")._house is not plugin(two, "control")._house
+            assert plugin(one, "control")._entrance.house is plugin(one, "publisher")._entrance.house
+            assert plugin(one, "control")._entrance.house is not plugin(two, "control")._entrance.house
             async with AsyncClient(f"ipc://{tmp_path}/2/c") as client:
                 assert (await client.call("status"))["status"] == "ok"
 

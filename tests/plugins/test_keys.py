@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import zmq
@@ -18,7 +21,11 @@ from circus_core.events import WatcherStarted
 from circus_core.requests import Role
 from circus_plugins.client import AsyncClient, NoAnswerError
 from circus_plugins.doors import keys
-from tests.plugins.standin import StandIn, opened, plugin
+from circus_plugins.doors.visitors import Visitors
+from tests.plugins.standin import StandIn, opened, plugin, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -87,7 +94,7 @@ def test_a_keyring_follows_its_folder(folder: str) -> None:
 
 
 async def endpoint_of(supervisor: StandIn, option: str = "endpoint") -> str:
-    text: str = plugin(supervisor, "control")._house.doors[option].text
+    text: str = plugin(supervisor, "control")._entrance.house.doors[option].text
     return text
 
 
@@ -176,6 +183,81 @@ def test_events_need_a_key_too_and_reach_who_has_one(folder: str) -> None:
             context.destroy(0)
 
     asyncio.run(main())
+
+
+def test_a_revoked_key_gets_no_further_event_and_the_others_lose_none(folder: str) -> None:
+    async def main() -> None:
+        ann, bob = (keys.new(folder, name, "view") for name in ("ann", "bob"))
+        async with opened(
+            publisher=True, endpoint="tcp://127.0.0.1:*", pubsub_endpoint="tcp://127.0.0.1:*", keys_dir=folder
+        ) as supervisor:
+            client = AsyncClient(await endpoint_of(supervisor), key=bob)
+            follower = client.events(since=supervisor.bus.seq)
+            with subscriber(await endpoint_of(supervisor, "pubsub_endpoint"), ann) as (socket, monitor):
+                topics = plugin(supervisor, "publisher")._outlet
+                await until(lambda: b"watcher." in topics.topics)
+                supervisor.bus.publish(WatcherStarted(watcher="one"))
+                assert (await anext(follower))["watcher"] == "one"
+                assert await asyncio.to_thread(socket.poll, 20_000)
+                assert b'"one"' in socket.recv_multipart()[1]
+                keys.revoke(folder, "ann")
+                for name in ("two", "three"):
+                    supervisor.bus.publish(WatcherStarted(watcher=name))
+                assert [(await anext(follower))["watcher"] for _ in range(2)] == ["two", "three"]
+                assert await asyncio.to_thread(monitor.poll, 20_000)
+                assert parse_monitor_message(monitor.recv_multipart())["event"] == zmq.Event.DISCONNECTED
+                supervisor.bus.publish(WatcherStarted(watcher="four"))
+                assert (await anext(follower))["watcher"] == "four"
+                assert not socket.poll(0)
+            client.close()
+
+    asyncio.run(main())
+
+
+@contextmanager
+def subscriber(endpoint: str, file: str) -> Iterator[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]]:
+    """A subscriber as Circus' clients have it, and what tells of its connection's end."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.SUB)
+    socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = keys.load(file)
+    monitor = socket.get_monitor_socket(zmq.Event.DISCONNECTED)
+    socket.subscribe(b"watcher.")
+    socket.connect(endpoint)
+    try:
+        yield socket, monitor
+    finally:
+        socket.disable_monitor()
+        context.destroy(0)
+
+
+def test_nothing_but_a_connection_at_the_door_is_cut(folder: str) -> None:
+    class Frame:
+        def __init__(self, descriptor: int) -> None:
+            self.descriptor = descriptor
+
+        def get(self, what: object) -> object:
+            return self.descriptor if what == zmq.SRCFD else "revoked"
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as door,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        open(os.devnull, "rb") as file,
+        socket.socket(socket.AF_UNIX) as unix,
+        socket.create_connection(door.getsockname()),
+        socket.create_connection(other.getsockname()) as elsewhere,
+    ):
+        visitors = Visitors(keys.Keyring(folder), door.getsockname()[1])
+        accepted, strange = door.accept()[0], other.accept()[0]
+        with accepted, strange:
+            ours = (door, file, unix, strange, accepted)
+            for number in (*(entry.fileno() for entry in ours), 2**20):
+                visitors.note(Frame(number))
+            assert visitors.show_out() == ["revoked"]
+            assert visitors.show_out() == []
+            assert accepted.recv(1) == b""
+            strange.sendall(b"still there")
+            assert elsewhere.recv(20) == b"still there"
+            socket.create_connection(door.getsockname()).close()
 
 
 @pytest.mark.covers("circus-option:keys_dir")

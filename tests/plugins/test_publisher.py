@@ -54,7 +54,7 @@ def test_events_have_the_topics_and_keys_of_circus_and_ours_beside() -> None:
     async def main() -> None:
         async with opened(publisher=True) as supervisor:
             subscriber = Subscriber(b"watcher.")
-            await until(lambda: plugin(supervisor, "publisher").topics == 1)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)
             supervisor.bus.publish(ProcessExited(
                 watcher="Two Words", wid=1, pid=42, exit_code=-9, age=1.5, requested=False,
             ))  # fmt: skip
@@ -79,11 +79,11 @@ def test_nothing_is_encoded_while_nobody_listens(monkeypatch: pytest.MonkeyPatch
             supervisor.bus.publish(spawned())
             assert not encoded
             subscriber = Subscriber(b"watcher.")
-            await until(lambda: plugin(supervisor, "publisher").topics == 1)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)
             supervisor.bus.publish(spawned())
             assert len(encoded) == 1
             subscriber.close()
-            await until(lambda: plugin(supervisor, "publisher").topics == 0)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 0)
             supervisor.bus.publish(spawned())
             assert len(encoded) == 1
 
@@ -94,7 +94,7 @@ def test_the_last_events_of_a_shutdown_reach_who_is_connected() -> None:
     async def main() -> None:
         async with opened(publisher=True) as supervisor:
             subscriber = Subscriber(b"watcher.")
-            await until(lambda: plugin(supervisor, "publisher").topics == 1)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)
             for pid in range(500):
                 supervisor.bus.publish(spawned(pid=pid))
         for pid in range(500):
@@ -114,7 +114,7 @@ def test_junk_on_the_event_endpoint_disturbs_nobody() -> None:
             for junk in (b"", b"\2", b"\0never", b"\1sync.", b"\1" + b"x" * 10_000, b"\xff" * 100):
                 other.send(junk)
             subscriber = Subscriber(b"watcher.")
-            await until(lambda: plugin(supervisor, "publisher").topics >= 3)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) >= 3)
             supervisor.bus.publish(spawned())
             assert (await subscriber.messages.get())[0] == b"watcher.one.spawn"
             subscriber.close()
@@ -129,9 +129,9 @@ def test_a_reload_moves_the_event_endpoint(tmp_path: Any) -> None:
         async with opened(publisher=True) as supervisor:
             supervisor.configure(pubsub_endpoint=f"ipc://{tmp_path}/moved.sock", events_kept=3)
             supervisor.bus.publish(SupervisorReloaded())
-            await until(lambda: plugin(supervisor, "publisher")._door.text.endswith("moved.sock"))
+            await until(lambda: plugin(supervisor, "publisher")._outlet.door.text.endswith("moved.sock"))
             subscriber = Subscriber(b"watcher.", endpoint=f"ipc://{tmp_path}/moved.sock")
-            await until(lambda: plugin(supervisor, "publisher").topics == 1)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)
             supervisor.bus.publish(spawned())
             assert (await subscriber.messages.get())[0] == b"watcher.one.spawn"
             assert plugin(supervisor, "publisher").ring.size == 3
@@ -226,7 +226,7 @@ def test_a_follower_without_since_begins_now_and_filters_by_watcher() -> None:
             supervisor.bus.publish(spawned("one", pid=1))
             follower = client.events(watcher="Two")
             waiting = asyncio.ensure_future(anext(follower))
-            await until(lambda: plugin(supervisor, "publisher").topics == 3)
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 3)
             await client.call("status")
             while not waiting.done():
                 supervisor.bus.publish(spawned("one", pid=2))

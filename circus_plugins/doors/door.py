@@ -1,0 +1,68 @@
+"""One open endpoint, and how it is closed; who opens it is in `house`, and who serves it elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from circus_plugins.doors.release import Release
+
+if TYPE_CHECKING:
+    import zmq
+
+    from circus_plugins.doors.keys import Keyring
+
+
+@define(eq=False)
+class Door:
+    """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it.
+
+    `path` is the socket's file, if it has one, and `owner` the uid it was given to, if it was. `port` is that of a TCP
+    address, else 0.
+    """
+
+    option: str
+    text: str
+    socket: zmq.Socket[bytes]
+    path: str = ""
+    keyring: Keyring | None = None
+    owner: int | None = None
+    port: int = 0
+    _file: os.stat_result | None = None
+    _release: Release | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it is left at its address."""
+        return self.socket.closed and (self._release is None or self._release.over.done())
+
+    def let_go(self) -> Release:
+        """Give up the port, and keep who came in."""
+        if self._release is None:
+            self._release = Release(self.socket, self.text)
+        return self._release
+
+    def take_again(self) -> None:
+        """After `let_go`, if nothing took the port."""
+        if not self.socket.closed:
+            self._release = None
+            self.socket.bind(self.text)
+
+    def forget(self) -> None:
+        """Wait no more for what was let go."""
+        if self._release is not None:
+            self._release.drop()
+
+    def close(self, linger: float) -> None:
+        """Close it; what was sent and not yet delivered has `linger` seconds more."""
+        if not self.socket.closed:
+            if self._file is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(self._file, os.lstat(self.path)):
+                        os.unlink(self.path)  # libzmq leaves it behind
+            if self.port:
+                self.let_go()
+            self.socket.close(int(linger * 1000))
