@@ -47,6 +47,7 @@ class Client:
         except BaseException:
             self._connections.close()
             raise
+        self._handshake = self._connections.handshake(self._socket, self.endpoint)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +57,7 @@ class Client:
 
     def close(self) -> None:
         """Disconnect, and end what follows events; what was cast has a second to leave."""
+        self._handshake.close()
         self._socket.close(self._linger)
         self._connections.close()
 
@@ -64,6 +66,7 @@ class Client:
     ) -> dict[str, Any]:
         """Run a command and answer its reply; raises CircusError as the reply says, NoAnswerError if there is none.
 
+        ForbiddenError also means that circusd does not let this client in at all: it needs a key, or another one.
         With `progress` a waiting command tells how far it is.
         """
         return wire.result(self.request(command, properties, progress=progress, timeout=timeout))
@@ -87,9 +90,10 @@ class Client:
         asked = False
         deadline = time.monotonic() + allowed
         while True:
-            if not self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+            if not self._handshake.wait(deadline - time.monotonic()):
                 if not patient or asked:
-                    raise wire.no_answer(self.endpoint, allowed, self._connections.ssh)
+                    doubt = self._handshake.doubt()
+                    raise wire.no_answer(self.endpoint, allowed, self._connections.ssh, doubt)
                 self._send(*wire.SIGN_OF_LIFE)
                 asked = True
                 deadline = time.monotonic() + allowed
@@ -129,6 +133,7 @@ class Client:
             told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
         socket = self._connections.connect(zmq.SUB, endpoint)
+        handshake = self._connections.handshake(socket, endpoint)
         try:
             for topic in follower.topics:
                 socket.subscribe(topic)
@@ -137,7 +142,10 @@ class Client:
                 while ask:
                     new, ask = follower.replayed(self.call("events", **follower.question()))
                     yield from new
+                handshake.wait()
                 new, ask = follower.arrived(socket.recv_multipart()[1])
                 yield from new
         finally:
+            if not socket.closed:
+                handshake.close()
             socket.close(0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from circus_core.errors import EndpointError
+from circus_plugins.client.handshake import Handshake
 
 if TYPE_CHECKING:
     from circus_plugins.client.tunnel import Tunnel
@@ -42,6 +43,10 @@ class Connections:
             socket.close(0)
             raise
         return socket
+
+    def handshake(self, socket: zmq.Socket[bytes], endpoint: str) -> Handshake:
+        """What to wait with for a socket that was connected to `endpoint`, in a blocking way."""
+        return Handshake(socket, endpoint, keyed=self._key is not None)
 
     def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
         socket.linger = 0

@@ -32,9 +32,9 @@ class NoAnswerError(CircusError):
     code = "no-answer"
 
 
-def no_answer(endpoint: str, timeout: float, through: str | None = None) -> NoAnswerError:
-    """Timed out, with the cause if this machine knows it, as it does not `through` a tunnel."""
-    why = address.silence(endpoint) if through is None else ""
+def no_answer(endpoint: str, timeout: float, through: str | None = None, doubt: str = "") -> NoAnswerError:
+    """Timed out, with the cause if this machine knows it, as it does not `through` a tunnel; else with a `doubt`."""
+    why = (address.silence(endpoint) if through is None else "") or doubt
     where = endpoint if through is None else f"{endpoint} through {through}"
     return NoAnswerError(
         f"no answer from {where} within {timeout:g} seconds" + (f": {why}" if why else ""),

@@ -37,10 +37,13 @@ def listen(session: Session, topics: list[str]) -> int:
     settings = session.settings
     write = _Writer(session)
     with closing(Connections(settings.key, settings.ssh, settings.ssh_keyfile)) as connections:
-        socket = connections.connect(zmq.SUB, _event_endpoint(session))
+        endpoint = _event_endpoint(session)
+        socket = connections.connect(zmq.SUB, endpoint)
+        handshake = connections.handshake(socket, endpoint)
         for topic in topics or [""]:
             socket.subscribe(topic)
         while True:
+            handshake.wait()
             frames = socket.recv_multipart()
             write.live(frames[0].decode("utf-8", "replace"), frames[-1])
 
