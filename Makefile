@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
+# Distributions of their own, which are tested here too.
+CONTRIB := $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml))
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -19,13 +21,14 @@ help: ## say what there is
 
 install: $(INSTALLED) ## set up .venv and install the project into it, editable
 
-# Made anew whenever pyproject.toml changes; once it is there, nothing needs the network.
-$(INSTALLED): pyproject.toml
+# Made anew whenever a pyproject.toml changes; once it is there, nothing needs the network.
+$(INSTALLED): pyproject.toml $(CONTRIB:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "circus-bus needs Python 3.11 or later; name one: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing circus-bus and its tools into $(VENV) (a minute or so, once)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' \
+		$(patsubst %,--editable '%[test]',$(CONTRIB))
 	@touch $@
 
 run: $(INSTALLED) ## start the example supervisor in this terminal

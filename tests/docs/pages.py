@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("contrib/*/README.md")]
+)
 PAGES = [page for page in PAGES if "generated" not in page.relative_to(ROOT).parts]
 
 # What a block's opening line may say: a status for `exit`, a part of the message for `error`, else the reason.
