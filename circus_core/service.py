@@ -31,9 +31,10 @@ log = logging.getLogger("circus")
 
 MEANINGLESS = (
     signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
-    signal.SIGPWR,
+    signal.SIGPWR, signal.SIGSTKFLT, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
 )  # fmt: skip
-"""All but SIGWINCH would end circusd and leave its processes alone (PROTOCOL.md O-51)."""
+"""All but SIGWINCH would end circusd and leave its processes alone (PROTOCOL.md O-51). Left out are those that tell of
+a fault of circusd itself, and SIGXCPU, by which somebody who set a limit ends it."""
 
 
 def check(arguments: Arguments) -> tuple[Action, ...]:
@@ -108,7 +109,8 @@ class _Orders:
         for signum in STOP:
             on(signum, partial(self.stop, signum.name))
         for signum in MEANINGLESS:
-            on(signum, partial(log.info, "%s means nothing to circusd", signum.name))
+            name = signum.name if isinstance(signum, signal.Signals) else f"signal {signum}"
+            on(signum, partial(log.info, "%s means nothing to circusd", name))
         on(signal.SIGHUP, self.reload)
 
     def stop(self, name: str) -> None:

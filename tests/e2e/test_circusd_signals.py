@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from circus_core.service import MEANINGLESS
 from circus_core.testing import alive, until
 from tests.e2e.program import is_up
 
@@ -79,9 +80,9 @@ def test_signals_without_a_meaning_end_nobody(circusd: Start) -> None:
     run = circusd(SLEEPER)
     until(lambda: is_up(run))
     sleepers = pids(run, "sleeper")
-    names = ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"]
-    for name in names:
-        run.signal(signal.Signals[name])
+    for signum in MEANINGLESS:
+        run.signal(signum)
+        name = signum.name if isinstance(signum, signal.Signals) else f"signal {signum}"
         until(partial(said, run, f"{name} means nothing to circusd"))
     assert pids(run, "sleeper") == sleepers
     assert all(map(alive, sleepers))
