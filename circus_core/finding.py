@@ -55,6 +55,8 @@ def instance(use: str, found: object) -> object:
         return found
     try:
         return found()
+    except PluginError:
+        raise
     except Exception as error:
         raise PluginError(f"plugin {use} cannot be made: {type(error).__name__}: {error}") from error
 

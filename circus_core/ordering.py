@@ -114,9 +114,8 @@ def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Repl
     if request.name is None:
         return _answer_group(request, supervisor.background(applying.restart(supervisor, request.progress)))
     chosen = _matching(supervisor, request)
-    if len(chosen) == 1:
-        return _answer(request, chosen[0].restart(request.progress), _info)
-    return _answer_all(request, [watcher.restart(request.progress) for watcher in chosen])
+    work = [watcher.restart(request.progress, running=request["running"]) for watcher in chosen]
+    return _answer(request, work[0], _info) if len(work) == 1 else _answer_all(request, work)
 
 
 @handles("reload")
@@ -125,6 +124,7 @@ def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply
     if request.name is None:
         group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
         return _answer_group(request, supervisor.background(group, group=True))
+    manner["running"] = request["running"]
     return _answer(request, supervisor.watcher(request.name).reload(say=request.progress, **manner), _info)
 
 

@@ -121,6 +121,7 @@ PATTERN = Argument("name", "text", "The watcher's name, or a pattern for several
 MATCH = Argument(
     "match", "text", "How the name is read.", default="glob", choices=("simple", "glob", "regex")
 )  # fmt: skip
+RUNNING = Argument("running", "boolean", "Leave a stopped watcher stopped.", default=False)
 COUNT = Argument("nb", "integer", "How many processes.", default=1, positional=True)
 
 _STARTED = {"info": "with waiting and one watcher: `started` and `kept`, lists of pids"}
@@ -199,7 +200,7 @@ COMMANDS: dict[str, Command] = {
             "reload", Role.OPERATE, "Replace the processes of one or all watchers without a gap.", NAME,
             Argument("graceful", "boolean", "Start new processes first, then stop the old ones.",
                      default=True, flag="--terminate"),
-            Argument("sequential", "boolean", "One process after another.", default=False),
+            Argument("sequential", "boolean", "One process after another.", default=False), RUNNING,
             help="With send_hup a process gets SIGHUP instead. Without a name, stopped watchers stay stopped.",
             replies=_RESTARTED, waits=True, example="circusctl reload web --sequential --waiting",
         ),
@@ -210,7 +211,7 @@ COMMANDS: dict[str, Command] = {
             replies={"plan": "what is (or would be) done, a list of objects: action, target, why"}, waits=True,
         ),
         Command(
-            "restart", Role.OPERATE, "Stop and start one, several or all watchers.", PATTERN, MATCH,
+            "restart", Role.OPERATE, "Stop and start one, several or all watchers.", PATTERN, MATCH, RUNNING,
             help="Without a name everything stops, the configuration is read again, and everything starts.",
             replies=_RESTARTED, waits=True,
         ),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from circus_core.options import Change
     from circus_core.process import Process
 
+    Say = Callable[[str], None] | None
+
 log = logging.getLogger("circus.watcher")
 
 STOPPED, STARTING, ACTIVE, STOPPING = WatcherState
@@ -95,17 +97,17 @@ class Watcher:
         self.slots.supervising = False
         return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True)
 
-    def restart(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:
-        """Stop, then start."""
-        return self.queue.submit("restart", lambda: self._restart(say))
+    def restart(self, say: Say = None, *, running: bool = False) -> asyncio.Future[dict[str, list[int]]]:
+        """Stop, then start; with `running` only if, when its turn comes, the watcher is to have processes."""
+        return self.queue.submit("restart", lambda: self._restart(say, running))
 
     def reload(
-        self, *, graceful: bool = True, sequential: bool = False, say: Callable[[str], None] | None = None
+        self, *, graceful: bool = True, sequential: bool = False, running: bool = False, say: Say = None
     ) -> asyncio.Future[dict[str, list[int]]]:
         """Replace every process: new ones first, or one after another, or (not graceful) all by a restart."""
         if not graceful:
-            return self.restart(say)
-        return self.queue.submit("reload", lambda: self._reload(sequential, say))
+            return self.restart(say, running=running)
+        return self.queue.submit("reload", lambda: self._reload(sequential, say, running))
 
     def scale(self, number: Callable[[], int], say: Callable[[str], None] | None = None) -> asyncio.Future[int]:
         """Keep another number of processes; `number` is called when the operation's turn comes."""
@@ -207,14 +209,16 @@ class Watcher:
         if failure is not None:
             raise failure
 
-    async def _restart(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+    async def _restart(self, say: Say, running: bool) -> dict[str, list[int]]:
+        if running and not self.running:
+            return {"stopped": [], "started": [], "kept": []}
         stopped = sorted(process.pid for process in self.slots.processes())
         await self._stop(say)
         return {"stopped": stopped, **await self._start(say)}
 
-    async def _reload(self, sequential: bool, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+    async def _reload(self, sequential: bool, say: Say, running: bool) -> dict[str, list[int]]:
         if not self.running:
-            return {"stopped": [], **await self._start(say)}
+            return {"stopped": [], "started": [], "kept": []} if running else {"stopped": [], **await self._start(say)}
         old = self.slots.oldest_first()
         pids = sorted(slot.process.pid for slot in old if slot.process)
         if self.options.send_hup:
@@ -264,7 +268,7 @@ class Watcher:
         if Effect.SCALE in effects:
             await self._fit(None)
         if Effect.RELOAD in effects and self.running:
-            await self._reload(sequential=False, say=None)
+            await self._reload(sequential=False, say=None, running=True)
 
     def adopt(self, options: WatcherOptions) -> None:
         """Take other options, and leave the processes as they are."""

@@ -280,3 +280,17 @@ async def test_the_number_of_a_singleton_stays(supervise, command):
             reply = await run.call(command, name="w", nb=3, waiting=waiting)
             assert reply == {"numprocesses": 1, "singleton": True}
         assert run.pids("w") == before
+
+
+@pytest.mark.covers("command:restart", "command:reload")
+@pytest.mark.parametrize("command", ["restart", "reload"])
+async def test_who_means_only_what_runs_does_not_start_what_was_stopped(supervise, command):
+    async with supervise(watcher("a"), watcher("b")) as run:
+        before = run.pids("b")
+        stopped = run.call("stop", name="a", waiting=True)
+        # Also one that is only about to be stopped.
+        replies = await asyncio.gather(stopped, run.call(command, name="a", running=True, waiting=True))
+        assert replies[1]["info"] == {"stopped": [], "started": [], "kept": []}
+        assert run.supervisor.watcher("a").state == "stopped"
+        await run.call(command, name="b", running=True, waiting=True)
+        assert run.pids("b") not in ([], before)
