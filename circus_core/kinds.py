@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import resource
 import shlex
 import signal
@@ -194,6 +195,13 @@ def _patterns(value: object) -> str:
     return _text(value)
 
 
+def _regex(value: object) -> re.Pattern[str]:
+    try:
+        return re.compile(_text(value))
+    except re.error as error:
+        raise ValueError(f"the regular expression cannot be read: {error}") from None
+
+
 RLIMITS: Mapping[str, int] = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
     for name in dir(resource)
@@ -235,6 +243,10 @@ LIMIT: Kind[int] = Kind(
 PATTERNS: Kind[str] = Kind(
     "patterns", "blank-separated patterns of file names", "isn't a list of patterns", _patterns, _patterns,
     schema={"type": ["string", "array"], "items": {"type": "string"}},
+)  # fmt: skip
+REGEX: Kind[re.Pattern[str]] = Kind(
+    "regular expression", "a regular expression", "isn't a regular expression", _regex, _regex,
+    show=lambda value: value.pattern, schema={"type": "string", "format": "regex"},
 )  # fmt: skip
 
 

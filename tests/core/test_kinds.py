@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
 
@@ -21,6 +22,7 @@ from circus_core.kinds import (
     NUMBER,
     OCTAL,
     PATTERNS,
+    REGEX,
     SIGNAL,
     TEXT,
     choice,
@@ -53,6 +55,7 @@ UNLIMITED = resource.RLIM_INFINITY
         (ENVIRONMENT, "", {}),
         (ENVIRONMENT, "A=1,B=two words, C = 'a,b' ,D=", {"A": "1", "B": "two words", "C": "a,b", "D": ""}),
         (ENVIRONMENT, "A=1\nB=x=y", {"A": "1", "B": "x=y"}),
+        (REGEX, "^web-(?P<n>[0-9]+)$", re.compile("^web-(?P<n>[0-9]+)$")),
         (OCTAL, "022", 0o22),
         (OCTAL, "0o777", 0o777),
         (LIMIT, "100", 100),
