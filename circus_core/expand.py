@@ -38,9 +38,9 @@ def expand_environment_value(text: str, variables: Mapping[str, object], environ
     return _CIRCUS_OR_SHELL.sub(replacement, text)
 
 
-def expand_wid(text: str, wid: int) -> str:
+def expand_wid(text: str, wid: str) -> str:
     """`text` with the slot's number for each `$WID`, the form of Circus 0.4 (O-26)."""
-    return _WID.sub(str(wid), text) if "$WID" in text else text
+    return _WID.sub(lambda _found: wid, text) if "$WID" in text else text
 
 
 def environment_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From a watcher's options to one `Launch`: words, environment, user, limits. It starts nothing.
+"""From a watcher's options to the `Launch` of each slot: words, environment, user, limits. It starts nothing.
 
 Whatever the machine lacks (a user, an env_file, a variable) is a SpawnError that names it, so that one watcher's
 misfortune stays its own.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 from circus_core.envfile import read_env_file
 from circus_core.errors import CircusError, SpawnError
 from circus_core.expand import environment_variables, expand, expand_wid
+from circus_core.kinds import shell_words
 from circus_core.kinship import MARK
 from circus_core.model import Launch
 from circus_core.options import declared
@@ -27,34 +27,55 @@ if TYPE_CHECKING:
     from circus_core.model import WatcherOptions
 
 SHELL = "/bin/sh"
+_NUMBER = "\0"
+"""Stands for the number of the slot in words that serve all slots; no text of a configuration can hold it."""
 
 
-def build(
-    options: WatcherOptions, wid: int, mark: str, environ: Mapping[str, str], variables: Mapping[str, object]
-) -> Launch:
-    """The launch of slot `wid`. `environ` is circusd's own environment, `variables` are more names to expand."""
-    env = environment(options, environ)
-    known = _Variables(options, wid, env, variables)
-    uid, gid, groups = identity(options)
-    argv, executable = _argv(options, known), options.executable and expand(options.executable, known.all())
-    # Only now, since it is nothing that the words may mean.
-    env[MARK] = mark
-    return Launch(
-        watcher=options.name,
-        wid=wid,
-        argv=argv,
-        env=env,
-        cwd=options.working_dir,
-        executable=executable,
-        uid=uid,
-        gid=gid,
-        groups=groups,
-        umask=options.umask,
-        rlimits=options.rlimits,
-        stdin=DEVNULL if options.close_child_stdin else None,
-        stdout=DEVNULL if options.close_child_stdout else None,
-        stderr=DEVNULL if options.close_child_stderr else None,
-    )
+class Recipe:
+    """The launches of one watcher's options: what all its slots have in common is found once, at the first.
+
+    `environ` is circusd's own environment, `variables` are more names to expand.
+    """
+
+    __slots__ = ("_common", "_environ", "_variables", "options")
+
+    def __init__(self, options: WatcherOptions, environ: Mapping[str, str], variables: Mapping[str, object]) -> None:
+        self.options = options
+        self._environ = environ
+        self._variables = variables
+        self._common: tuple[dict[str, str], tuple[str, ...], str | None] | None = None
+
+    def launch(self, wid: int, mark: str) -> Launch:
+        """The launch of slot `wid`; users and groups are looked up, and an env_file is read, for each anew."""
+        options = self.options
+        if self._common is None or options.env_file:
+            self._common = self._find()
+        env, argv, executable = self._common
+        number = str(wid)
+        uid, gid, groups = identity(options)
+        return Launch(
+            watcher=options.name,
+            wid=wid,
+            argv=tuple([word.replace(_NUMBER, number) for word in argv]),
+            # The mark is nothing that the words may mean.
+            env={**env, MARK: mark},
+            cwd=options.working_dir,
+            executable=executable and executable.replace(_NUMBER, number),
+            uid=uid,
+            gid=gid,
+            groups=groups,
+            umask=options.umask,
+            rlimits=options.rlimits,
+            stdin=DEVNULL if options.close_child_stdin else None,
+            stdout=DEVNULL if options.close_child_stdout else None,
+            stderr=DEVNULL if options.close_child_stderr else None,
+        )
+
+    def _find(self) -> tuple[dict[str, str], tuple[str, ...], str | None]:
+        options = self.options
+        env = environment(options, self._environ)
+        known = _Variables(options, env, self._variables)
+        return env, _argv(options, known), options.executable and expand(options.executable, known.all())
 
 
 def environment(options: WatcherOptions, environ: Mapping[str, str]) -> dict[str, str]:
@@ -105,8 +126,7 @@ def identity(options: WatcherOptions) -> tuple[int | None, int | None, tuple[int
 class _Variables:
     """The names that `$(circus.NAME)` may mean at spawn, gathered only if a text has one."""
 
-    def __init__(self, options: WatcherOptions, wid: int, env: Mapping[str, str], more: Mapping[str, object]) -> None:
-        self.wid = wid
+    def __init__(self, options: WatcherOptions, env: Mapping[str, str], more: Mapping[str, object]) -> None:
         self._parts = (options, env, more)
         self._all: dict[str, object] | None = None
 
@@ -116,18 +136,18 @@ class _Variables:
             names: dict[str, Any] = {
                 entry.key: getattr(options, entry.attribute) for entry in declared(type(options)).values()
             }
-            self._all = {**names, **environment_variables(env), **more, "wid": self.wid, "name": options.name}
+            self._all = {**names, **environment_variables(env), **more, "wid": _NUMBER, "name": options.name}
         return self._all
 
 
 def _argv(options: WatcherOptions, known: _Variables) -> tuple[str, ...]:
     cmd, args, shell_args = options.cmd, options.args, options.shell_args or ""
     if "$" in cmd + args + shell_args or "((" in cmd + args + shell_args:
-        cmd, args, shell_args = (expand_wid(expand(text, known.all()), known.wid) for text in (cmd, args, shell_args))
+        cmd, args, shell_args = (expand_wid(expand(text, known.all()), _NUMBER) for text in (cmd, args, shell_args))
     try:
         if options.shell:
-            return (SHELL, "-c", f"{cmd} {args}".strip(), *shlex.split(shell_args))
-        words = (*shlex.split(cmd), *shlex.split(args))
+            return (SHELL, "-c", f"{cmd} {args}".strip(), *shell_words(shell_args))
+        words = (*shell_words(cmd), *shell_words(args))
     except ValueError as error:
         raise SpawnError(f"cmd and args are no shell words once expanded: {error}") from error
     if not words:

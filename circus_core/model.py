@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import shlex
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from circus_core.kinds import (
     RLIMITS,
     SIGNAL,
     TEXT,
+    shell_words,
 )
 from circus_core.options import NOTHING_SET, Effect, Section, option
 
@@ -162,7 +162,7 @@ class WatcherOptions:
     @property
     def words(self) -> list[str]:
         """cmd and args as words, before expansion."""
-        return shlex.split(self.cmd) + shlex.split(self.args)
+        return shell_words(self.cmd) + shell_words(self.args)
 
 
 HOSTS = ("process", "core")

@@ -26,7 +26,7 @@ from circus_core.events import (
     SpawnFailed,
     WatcherGaveUp,
 )
-from circus_core.launch import build
+from circus_core.launch import Recipe
 from circus_core.model import GiveUp, Refuse, Restart, RetryLater, in_words
 from circus_core.process import Process
 from circus_core.readiness import Readiness
@@ -62,6 +62,13 @@ class Around:
     chance: Callable[[], float] = random.random
     stopping: bool = False
     released: list[Released] = field(factory=list)
+    _recipe: Recipe | None = None
+
+    def recipe(self, options: WatcherOptions) -> Recipe:
+        """How to launch processes of a watcher. The latest is kept: a watcher spawns its many processes in a row."""
+        if self._recipe is None or self._recipe.options is not options:
+            self._recipe = Recipe(options, self.environ, self.variables)
+        return self._recipe
 
 
 @define(eq=False)
@@ -180,7 +187,7 @@ class Slots:
             return None
         number = next(_numbers)
         try:
-            launch = build(options, slot.wid, f"{self.family}/{number}", around.environ, around.variables)
+            launch = around.recipe(options).launch(slot.wid, f"{self.family}/{number}")
             pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
         except Exception as error:
             if not isinstance(error, CircusError):

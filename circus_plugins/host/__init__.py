@@ -53,6 +53,8 @@ class Host(CircusPlugin):
     def __init__(self) -> None:
         self._supervisor: Any = None
         self._posts: dict[str, Post] = {}
+        # Once everything is to stop: the watchers that have not stopped yet, but those of plugins.
+        self._others: set[str] | None = None
         self._others_stopped = asyncio.Event()
 
     def circus_register_options(self, registry: Registry) -> None:
@@ -128,9 +130,10 @@ class Host(CircusPlugin):
         if post is not None:
             post.ended(event)
 
-    def circus_watcher_stopped(self, event: Event) -> None:
+    def circus_watcher_stopped(self, event: Any) -> None:
         """When everything stops, the plugins' processes go last."""
-        if self._supervisor is not None and self._supervisor.stopping:
+        if self._others is not None:
+            self._others.discard(event.watcher)
             self._note_stopped()
 
     def circus_watcher_removed(self, event: Any) -> None:
@@ -143,6 +146,9 @@ class Host(CircusPlugin):
         """Nobody waits for plugins any more."""
         for post in self._posts.values():
             post.settle()
+        if self._supervisor is not None:
+            watchers = [watcher for watcher in self._supervisor.watchers.values() if not _plugins(watcher.options)]
+            self._others = {watcher.name for watcher in watchers if watcher.state is not WatcherState.STOPPED}
         self._note_stopped()
 
     def circus_before_stop(self, watcher: WatcherOptions) -> Awaitable[None] | None:
@@ -172,8 +178,7 @@ class Host(CircusPlugin):
         return post
 
     def _note_stopped(self) -> None:
-        watchers = self._supervisor.watchers.values()
-        if all(watcher.state is WatcherState.STOPPED for watcher in watchers if not _plugins(watcher.options)):
+        if not self._others:
             self._others_stopped.set()
 
     async def _wait_for_others(self, options: WatcherOptions) -> None:

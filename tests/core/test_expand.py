@@ -63,7 +63,7 @@ def test_environment_value(text: str, expanded: str) -> None:
     ("text", "expanded"), [("--n=$WID", "--n=3"), ("$WIDTH $wid", "$WIDTH $wid"), ("$WID$WID", "33")]
 )
 def test_wid(text: str, expanded: str) -> None:
-    assert expand_wid(text, 3) == expanded
+    assert expand_wid(text, "3") == expanded
 
 
 def test_environment_variables_are_lower_cased_and_the_last_wins() -> None:

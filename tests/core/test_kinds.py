@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shlex
 import signal
 
 import pytest
@@ -192,3 +193,14 @@ def test_what_is_shown_can_be_set_again(kind: Kind[object], text: str) -> None:
 
 def test_every_kind_tells_what_it_expects() -> None:
     assert all(kind.name and kind.expects and kind.complaint and kind.schema for kind in KINDS)
+
+
+@given(st.text(st.sampled_from("ab \t\n'\"\\#$;é\xa0\x0b\x1c~!&(")))
+def test_shell_words_are_those_of_shlex(text):
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        with pytest.raises(ValueError, match="No"):
+            kinds.shell_words(text)
+    else:
+        assert kinds.shell_words(text) == words

@@ -11,7 +11,7 @@ import pytest
 
 from circus_core.errors import CircusError, SpawnError
 from circus_core.kinship import MARK
-from circus_core.launch import build
+from circus_core.launch import Recipe
 from circus_core.model import WatcherOptions
 from circus_core.testing import python, until, watcher
 from tests.core.proc import cmdline, descriptor, environ, is_file, limit, status
@@ -36,9 +36,8 @@ async def after(run, name="w", **options):
 
 
 def made(**options):
-    return build(
-        WatcherOptions(**{"name": "w", "cmd": "sleep 1000", **options}), 7, "mark", {"HOME": "/root"}, {"x": 3}
-    )
+    options = WatcherOptions(**{"name": "w", "cmd": "sleep 1000", **options})
+    return Recipe(options, {"HOME": "/root"}, {"x": 3}).launch(7, "mark")
 
 
 @pytest.mark.covers("option:cmd", "option:args")
@@ -231,6 +230,19 @@ def test_words_that_are_none_once_expanded_are_an_error_of_the_launch():
         made(cmd="a $(circus.env.home)", env={"HOME": "it's"})
     with pytest.raises(SpawnError, match="cmd is empty once expanded"):
         made(cmd="$(circus.env.nothing)", env={"NOTHING": ""})
+
+
+def test_one_recipe_serves_every_slot_and_reads_an_env_file_for_each(tmp_path):
+    file = tmp_path / "env"
+    cmd = "$(circus.wid) '$WID b' $(circus.env.own)"
+    options = WatcherOptions(name="w", cmd=cmd, executable="/x/$(circus.wid)", env_file=str(file))
+    recipe = Recipe(options, {}, {})
+    for wid, text in ((1, "before"), (12, "after")):
+        file.write_text(f"OWN={text}")
+        launch = recipe.launch(wid, f"mark/{wid}")
+        assert launch.argv == (str(wid), f"{wid} b", text)
+        assert launch.executable == f"/x/{wid}"
+        assert launch.env == {"OWN": text, MARK: f"mark/{wid}"}
 
 
 @pytest.mark.parametrize(
