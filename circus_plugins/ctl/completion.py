@@ -50,8 +50,8 @@ def _as_circus(environ: Mapping[str, str]) -> int:
 
 
 def script(shell: str) -> str:
-    """What a shell has to read to complete circusctl's words."""
-    return str(shellcode(["circusctl"], shell=shell))
+    """What a shell has to read to complete circusctl's words; files only where a file is meant."""
+    return str(shellcode(["circusctl"], use_defaults=False, shell=shell))
 
 
 def parser(commands: Iterable[Command], names: Names) -> Parser:
@@ -81,18 +81,14 @@ def _completer(command: Command, argument: Argument, names: Names) -> Callable[.
 
     def keys(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
         given = getattr(parsed_args, argument.name, None) or []
-        wants_value = argument.kind == "object" and len(given) % 2
-        return [] if wants_value else names.options(getattr(parsed_args, "name", ""))
-
-    def signals(**_: Any) -> list[str]:
-        import signal
-
-        return [entry.name.removeprefix("SIG") for entry in signal.Signals]
+        if argument.kind == "object" and len(given) % 2:
+            return names.values(given[-1])
+        return names.options(getattr(parsed_args, "name", ""))
 
     if argument.choices:
         return lambda **_: list(argument.choices)
     if argument.kind == "signal":
-        return signals
+        return lambda **_: _signals()
     if argument.name in ("name", "watcher") and command.name not in ("add", "keys"):
         return watchers
     if argument.name == "pid":
@@ -104,6 +100,12 @@ def _completer(command: Command, argument: Argument, names: Names) -> Callable[.
     if argument.name in ("key", "ssh_keyfile", "dir", "cmd"):
         return FilesCompleter()
     return _nothing
+
+
+def _signals() -> list[str]:
+    import signal
+
+    return [entry.name.removeprefix("SIG") for entry in signal.Signals]
 
 
 def _nothing(**_: Any) -> list[str]:
@@ -134,6 +136,22 @@ class Names:
     def options(self, watcher: str) -> list[str]:
         """The options of a watcher."""
         return list(self._ask("options", watcher).get("options", [])) if watcher else []
+
+    def values(self, option: str) -> list[str]:
+        """The values that an option of a watcher can have, where they can be counted."""
+        from circus_core.kinds import SIGNAL
+        from circus_core.model import sections
+
+        known: Mapping[str, Any]
+        entry = sections()["watcher"].find(option.lower())
+        if entry is not None and entry.kind is SIGNAL:
+            return _signals()
+        if entry is not None:
+            known = entry.kind.schema
+        else:
+            known = self._ask("schema").get("sections", {}).get("watcher", {}).get("properties", {}).get(option, {})
+        words: Any = ("true", "false") if known.get("type") == "boolean" else known.get("enum", ())
+        return [str(word) for word in words]
 
     def _ask(self, command: str, name: str = "") -> dict[str, Any]:
         now = time.monotonic()

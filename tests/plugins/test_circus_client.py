@@ -174,7 +174,8 @@ def test_errors_have_circus_numbers_and_reasons(ask: Callable[..., dict[str, Any
     assert refused(ask("set", name="one", options={"x": 1})) == (3, "unknown key 'x'")
     assert refused(ask("set", name="one", options={"numprocesses": "x"})) == (3, "'numprocesses' isn't an integer")
     assert refused(ask("get", name="one", keys=["nope"])) == (3, "'nope' option not found")
-    assert refused(ask("signal", name="one", signum="bogus")) == (3, "signal invalid")
+    for signum in ("bogus", "+", 12345, "12345", -1):
+        assert refused(ask("signal", name="one", signum=signum)) == (3, "signal invalid")
     assert refused(ask("start", name="one", match="x")) == (3, "unknown match method x")
     assert refused(ask("globaloptions", option="x")) == (3, "'x' not an existing option")
     assert refused(ask("listen")) == (3, "invalid message. use a pub/sub socket")

@@ -42,15 +42,17 @@ def circusctl(
 
 
 class Screen:
-    """circusctl on a pseudo-terminal; `seen` is all it wrote, with its escape sequences."""
+    """circusctl, or another `program`, on a pseudo-terminal; `seen` is all it wrote, with its escape sequences."""
 
-    def __init__(self, *words: str, endpoint: str = "", columns: int = 80, **changes: str) -> None:
+    def __init__(
+        self, *words: str, endpoint: str = "", columns: int = 80, program: Sequence[str] = COMMAND, **changes: str
+    ) -> None:
         if endpoint:
             changes["CIRCUSCTL_ENDPOINT"] = endpoint
         self._fd, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
         self._process = subprocess.Popen(
-            [*COMMAND, *words], stdin=child, stdout=child, stderr=child, env=environment(**changes),
+            [*program, *words], stdin=child, stdout=child, stderr=child, env=environment(**changes),
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(child)
@@ -78,6 +80,13 @@ class Screen:
             if not self._read(deadline):
                 raise AssertionError(f"{text!r} did not come; there is {self.seen[start:]!r}")
         return self.seen[start:]
+
+    def shows(self, text: str) -> None:
+        """Read until something is among all that was written so far."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in plain(self.seen):
+            if not self._read(deadline):
+                raise AssertionError(f"{text!r} did not come; there is {self.seen!r}")
 
     def finish(self) -> tuple[int, str]:
         """Read to the end: the exit status, and all that was written."""

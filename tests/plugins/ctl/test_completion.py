@@ -44,6 +44,10 @@ def complete(line: str, folder: Path, endpoint: str = "") -> list[str]:
         ("circusctl set web nu", ["numprocesses"]),
         ("circusctl set web numprocesses 3 e", ["env"]),
         ("circusctl get web numprocesses en", ["env"]),
+        ("circusctl set web stop_signal HU", ["HUP"]),
+        ("circusctl set web singleton ", ["true", "false"]),
+        ("circusctl set web painted g", ["green"]),
+        ("circusctl set web cmd ", []),
         ("circusctl keys new bob --role v", ["view"]),
         ("circusctl keys new w", []),
         ("circusctl pai", ["paint"]),
@@ -56,6 +60,8 @@ def test_words(line: str, expected: list[str], stub: Stub, tmp_path: Path) -> No
     stub.answers["commands"] = {"commands": [Command("paint", Role.VIEW, "Paint.").schema()]}
     stub.answers["list"] = lambda properties: {"pids": [42]} if properties else {"watchers": ["api", "web"]}
     stub.answers["options"] = {"options": {"numprocesses": 1, "env": {}}}
+    painted = {"type": "string", "enum": ["red", "green"]}
+    stub.answers["schema"] = {"sections": {"watcher": {"properties": {"painted": painted}}}}
     assert complete(line, tmp_path, stub.endpoint) == expected
 
 

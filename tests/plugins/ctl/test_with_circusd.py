@@ -24,6 +24,12 @@ def test_a_round_of_orders(daemon: str) -> None:
     assert circusctl("rm", "new", "--waiting").stdout == "ok\n"
     done = circusctl("status", "nwe")
     assert (done.returncode, done.stderr) == (3, "error: program nwe not found\n")
+    done = circusctl("globaloptions", "nope")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: 'nope' not an existing option\nthere are endpoint, ")
+    done = circusctl("signal", "web", "12345")
+    assert done.returncode == 3
+    assert done.stderr == "error: signal invalid\nsignals on this machine are numbered from 1 to 64\n"
     assert circusctl("stop", "--waiting").returncode == 0
     assert set(circusctl("status").stdout.split("\n")) == {
         *(f"{n}: stopped" for n in ("broken", "off", "stubborn", "web")),
