@@ -6,80 +6,124 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from circus_core.errors import ConflictError
+from circus_core.errors import CircusError, ConflictError
 from circus_core.events import SupervisorReloaded
-from circus_core.options import diff
-from circus_core.plan import Action, in_start_order, plan
+from circus_core.plan import Action, Live, in_start_order, merged, plan
+from circus_core.values import Change, diff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from circus_core.assembly import Reading
     from circus_core.model import Config, WatcherOptions
-    from circus_core.options import Section
     from circus_core.queue import Outcomes
     from circus_core.requests import Progress
     from circus_core.supervisor import Supervisor
+    from circus_core.watcher import Watcher
 
 log = logging.getLogger("circus")
 
 
-def reread(supervisor: Supervisor) -> tuple[Config, tuple[Action, ...]]:
-    """The configuration as its files are now and the plan to get there; raises ConfigError, and nothing changed."""
-    new = supervisor.assembly.reread()
-    return new, plan(supervisor.assembly.sections, supervisor.config, new)
+def planned(supervisor: Supervisor, new: Reading) -> tuple[Action, ...]:
+    """What `reload` would do now."""
+    live = {key: Live(watcher.options, watcher.running) for key, watcher in supervisor.watchers.items()}
+    return plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded)
 
 
-async def apply(
-    supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Callable[[str], None] | None = None
-) -> Outcomes:
-    """Do what the plan says, and have the new configuration in force; answers what became of each operation."""
+async def reload(
+    supervisor: Supervisor, new: Reading, say: Progress | None = None
+) -> tuple[tuple[Action, ...], Outcomes]:
+    """Have another configuration in force; answers, once all is done, the plan and what became of each operation.
+
+    One reload after another orders what is to be done, and each plans when its turn comes; what was ordered is then
+    done side by side.
+    """
+    async with supervisor.reloading:
+        actions, old = planned(supervisor, new), supervisor.config
+        work = await _order(supervisor, old, new, actions, say)
+    if work:
+        await asyncio.wait(work)
+    supervisor.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
+    return actions, work
+
+
+async def _order(
+    supervisor: Supervisor, old: Config, new: Reading, actions: tuple[Action, ...], say: Progress | None
+) -> list[asyncio.Future[Any]]:
+    """Order what a plan says, whatever of it fails; answers what is on its way, and what failed already."""
     supervisor.assembly.adopt(new)
-    waiting: list[asyncio.Future[Any]] = []
+    work: list[asyncio.Future[Any]] = []
     for action in actions:
         log.info("reloadconfig: %s", action)
         if say is not None:
             say(str(action))
-        await _apply(supervisor, action, new, waiting)
-    if waiting:
-        await asyncio.wait(waiting)
-    supervisor.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in actions)))
-    return waiting
+        try:
+            work += await _do(supervisor, action, old, new.config)
+        except CircusError as error:
+            log.error("reloadconfig: %s: %s", action.target, error)
+            work.append(_failed(error))
+    named = {action.target.lower() for action in actions}
+    for key, wanted in new.config.watchers.items():
+        watcher = supervisor.watchers.get(key)
+        if watcher is not None and key not in named and watcher.queue.current is not None:
+            # It has what the file wants, but an earlier order that waits for its turn may change that.
+            work.append(_follow(supervisor, watcher, old.watchers.get(key), wanted))
+    return work
 
 
-async def _apply(supervisor: Supervisor, action: Action, new: Config, waiting: list[asyncio.Future[Any]]) -> None:
+def _failed(error: CircusError) -> asyncio.Future[Any]:
+    done = asyncio.get_running_loop().create_future()
+    done.set_exception(error)
+    # It is logged already, if nobody waits for it.
+    done.exception()
+    return done
+
+
+async def _do(supervisor: Supervisor, action: Action, old: Config, new: Config) -> list[asyncio.Future[Any]]:
+    """Do, or begin to do, what one action says; answers what is on its way."""
     key = action.target.lower()
-    watcher = supervisor.watchers.get(key)
+    match action.what, supervisor.watchers.get(key):
+        case "start", None:
+            return [supervisor.take_up(new.watchers[key]).start()]
+        case "add", None:
+            supervisor.take_up(new.watchers[key])
+        case "remove", watcher if watcher is not None:
+            return [supervisor.remove(watcher)]
+        case "plugin-unload" | "plugin-reload" | "plugin-load", _:
+            await _do_plugin(supervisor, action)
+        case "start" | "add" | "reload" | "adjust" | "update", watcher if watcher is not None and key in new.watchers:
+            return [_follow(supervisor, watcher, old.watchers.get(key), new.watchers[key])]
+    return []
+
+
+def _follow(
+    supervisor: Supervisor, watcher: Watcher, before: WatcherOptions | None, wanted: WatcherOptions
+) -> asyncio.Future[None]:
+    """Have a watcher follow its section; what that changes is found when its turn comes."""
     section = supervisor.assembly.sections["watcher"]
-    match action.what:
-        case "start" | "add" if watcher is None:
-            watcher = supervisor.take_up(new.watchers[key])
-            if action.what == "start":
-                waiting.append(watcher.start())
-        case "start" | "add" if watcher is not None:
-            # A command added it before its section was written: now the section counts, running or not.
-            wanted = new.watchers[key]
-            waiting.append(watcher.update(lambda options: (wanted, diff(section, options, wanted))))
-        case "remove" if watcher is not None:
-            waiting.append(supervisor.remove(watcher))
-        case "reload" | "adjust" | "update" if action.target != "circus" and watcher is not None:
-            wanted = new.watchers[key]
-            waiting.append(watcher.update(lambda options: (overlay(section, options, wanted, action), action.changes)))
-        case "plugin-unload" | "plugin-reload" | "plugin-load":
-            await _apply_plugin(supervisor, action)
+
+    def change(now: WatcherOptions) -> tuple[WatcherOptions, tuple[Change, ...]]:
+        made = merged(section, now, before, wanted)
+        return made, diff(section, now, made)
+
+    return watcher.update(change)
 
 
-async def _apply_plugin(supervisor: Supervisor, action: Action) -> None:
-    name = action.target
-    if action.what != "plugin-load" and name in supervisor.bus.loaded:
-        await supervisor.bus.shutdown(supervisor.bus.loaded[name])
-        supervisor.assembly.unload(name)
-    if action.what != "plugin-unload":
-        loaded = supervisor.assembly.load_configured(name, supervisor.config.plugins[name])
-        if loaded is not None:
-            supervisor.assembly.equip(loaded, supervisor.client)
-            await supervisor.bus.startup(loaded, supervisor=supervisor)
+async def _do_plugin(supervisor: Supervisor, action: Action) -> None:
+    name, assembly, bus = action.target, supervisor.assembly, supervisor.bus
+    if action.what != "plugin-load" and name in bus.loaded:
+        await bus.shutdown(bus.loaded[name])
+        assembly.unload(name)
+    if action.what == "plugin-unload":
+        return
+    loaded = assembly.load_configured(name, supervisor.config.plugins[name])
+    if loaded is None:
+        return
+    try:
+        assembly.equip(loaded, supervisor.client)
+        await bus.startup(loaded, supervisor=supervisor)
+    except BaseException:
+        await bus.shutdown(loaded)
+        assembly.unload(name)
+        raise
 
 
 async def restart(supervisor: Supervisor, say: Progress | None = None) -> Outcomes:
@@ -87,42 +131,34 @@ async def restart(supervisor: Supervisor, say: Progress | None = None) -> Outcom
 
     Without a file the watchers stay as commands have made them. Who is told to stop while all stop stays stopped.
     """
-    new, actions = reread(supervisor) if supervisor.assembly.path else (None, ())
-    stopping = supervisor.stop_watchers()
-    stops = {watcher: watcher.stops for watcher in supervisor.watchers.values()}
-    await stopping
-    if supervisor.stopping:
-        raise ConflictError("nothing was started again: circusd is stopping")
-    if new is not None:
-        await _take_up(supervisor, new, actions, say)
+    new = supervisor.assembly.reread() if supervisor.assembly.path else None
+    failed: Outcomes = ()
+    async with supervisor.reloading:
+        stopping = supervisor.stop_watchers()
+        stops = {watcher: watcher.stops for watcher in supervisor.watchers.values()}
+        await stopping
+        if supervisor.stopping:
+            raise ConflictError("nothing was started again: circusd is stopping")
+        if new is not None:
+            failed = await _take_up(supervisor, new, say)
     wanted = [watcher for watcher in supervisor.in_order() if watcher.options.autostart]
-    return await supervisor.start_group([each for each in wanted if each.stops == stops.get(each, each.stops)], say)
+    again = [each for each in wanted if each.stops == stops.get(each, each.stops)]
+    return [*failed, *await supervisor.start_group(again, say)]
 
 
-async def _take_up(supervisor: Supervisor, new: Config, actions: tuple[Action, ...], say: Progress | None) -> None:
-    """Have exactly the watchers of a configuration, while none runs, and its plugins."""
+async def _take_up(supervisor: Supervisor, new: Reading, say: Progress | None) -> Outcomes:
+    """Have exactly the watchers of a configuration, while none runs, and its plugins; answers what failed."""
+    old, actions = supervisor.config, planned(supervisor, new)
     for name, watcher in tuple(supervisor.watchers.items()):
-        if name not in new.watchers:
+        if name not in new.config.watchers:
             await supervisor.remove(watcher)
-    for options in in_start_order(new.watchers):
+    for options in in_start_order(new.config.watchers):
         known = supervisor.watchers.get(options.name.lower())
         if known is None:
             supervisor.take_up(options)
         else:
             known.adopt(options)
-    await apply(supervisor, new, tuple(action for action in actions if action.what.startswith("plugin")), say)
-
-
-def overlay(section: Section, current: WatcherOptions, new: WatcherOptions, action: Action) -> WatcherOptions:
-    """`current` with the options that the plan changes: what `set` changed meanwhile and the files did not stays."""
-    values: dict[str, Any] = {}
-    extra = dict(current.extra)
-    for change in action.changes:
-        entry = section.find(change.key)
-        if entry is not None and not entry.plugin:
-            values[entry.attribute] = getattr(new, entry.attribute)
-        elif change.key in new.extra:
-            extra[change.key] = new.extra[change.key]
-        else:
-            extra.pop(change.key, None)
-    return attrs.evolve(current, extra=extra, **values)
+    plugins = tuple(action for action in actions if action.what.startswith("plugin"))
+    failed = await _order(supervisor, old, new, plugins, say)
+    supervisor.bus.publish(SupervisorReloaded(actions=tuple(str(action) for action in plugins)))
+    return failed

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from circus_core import commands, lean, model
 from circus_core.build import in_order
 from circus_core.bus import Bus
-from circus_core.config import accept, build, read
-from circus_core.config import plugins as configured_plugins
+from circus_core.config import PluginSections, accept, build, read
+from circus_core.config import plugins as plugin_sections
 from circus_core.errors import ConfigError, RequestError
 from circus_core.finding import find, instance, plugin_options
-from circus_core.model import Config, PluginOptions
+from circus_core.model import Config, PluginOptions, SupervisorOptions
 from circus_core.plugin import CircusPlugin, Registry
+from circus_core.structure import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from circus_core.document import Document
     from circus_core.loaded import Loaded
     from circus_core.model import WatcherOptions
-    from circus_core.options import Section
+    from circus_core.options import Option, Section
     from circus_core.plugin import Client
     from circus_core.requests import Command, Handler
-    from circus_core.structure import Problem
 
 log = logging.getLogger("circus.config")
 
@@ -40,6 +41,18 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
 """What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""
 
 
+Examine = Callable[[SupervisorOptions], Iterable[tuple[str, str, str]]]
+"""Finds what is wrong with options of [circus]: the key, what is wrong, and what to do."""
+
+
+@frozen
+class Reading:
+    """A configuration that was read and is not in force, and the sections with what plugins added for it."""
+
+    config: Config
+    sections: Mapping[str, Section]
+
+
 @define
 class Assembly:
     """A bus with plugins, the sections and commands they declared, and the configuration read with these."""
@@ -50,7 +63,8 @@ class Assembly:
     config: Config = field(factory=Config)
     path: str | None = None
     strict: bool = False
-    _read: tuple[Config, Mapping[str, Section]] | None = None
+    open_to_plugins: bool = True
+    examine: Examine = field(default=lambda _options: ())
 
     @property
     def folder(self) -> str:
@@ -95,38 +109,50 @@ class Assembly:
         if isinstance(loaded.plugin, CircusPlugin):
             loaded.plugin.equip(loaded.name, client, options, loaded)
 
-    def judge(self, document: Document, sections: Mapping[str, Section]) -> Config:
+    def judge(
+        self, document: Document, sections: Mapping[str, Section], chosen: PluginSections | None = None
+    ) -> Config:
         """What a document says, with a watcher for each host of plugins; raises ConfigError with all its mistakes.
 
-        Raises PluginError for a plugin that cannot be found.
+        Raises PluginError for a plugin that cannot be found. `chosen` are the sections of plugins, if they are known.
         """
-        hosts, problems = self._hosts(document, sections)
-        problems += self._check_plugins(document, sections)
-        config, found = build(document, sections, strict=self.strict)
+        if chosen is None or not self.open_to_plugins:
+            chosen = plugin_sections(document, sections) if self.open_to_plugins else PluginSections({}, {})
+        hosts, problems = self._hosts(document, sections, chosen)
+        problems += self._check_plugins(document, chosen)
+        config, found = build(document, sections, strict=self.strict, chosen=chosen)
+        if config is not None:
+            problems += self._check_supervisor(document, config)
         problems = in_order(document, (*found, *problems))
         config = accept(None if any(not problem.warning for problem in problems) else config, problems)
         return evolve(config, watchers={**config.watchers, **hosts})
 
     def _hosts(
-        self, document: Document, sections: Mapping[str, Section]
+        self, document: Document, sections: Mapping[str, Section], chosen: PluginSections
     ) -> tuple[Mapping[str, WatcherOptions], list[Problem]]:
         for loaded in tuple(self.bus.loaded.values()):
-            answer = self.bus.call(loaded, "circus_decide_hosts", document=document, sections=sections)
+            answer = self.bus.call(loaded, "circus_decide_hosts", document=document, sections=sections, plugins=chosen)
             if answer is not None:
                 return answer[0], list(answer[1])
         return {}, []
 
-    def _check_plugins(self, document: Document, sections: Mapping[str, Section]) -> Iterator[Problem]:
+    def _check_plugins(self, document: Document, chosen: PluginSections) -> Iterator[Problem]:
         """What is wrong with the options of the plugins for inside circusd."""
-        chosen, settings = configured_plugins(document, sections)
-        for name, options in chosen.items():
+        for name, options in chosen.options.items():
             raw = document.find("plugin", name)
             if options.inside and raw is not None:
                 loaded = self.bus.loaded.get(name)
                 plugin = loaded.plugin if loaded and loaded.use == options.use else find(options.use, self.folder)
-                yield from plugin_options(name, plugin, settings[name], raw.place)[1]
+                yield from plugin_options(name, plugin, chosen.settings[name], raw.place)[1]
 
-    def reread(self) -> Config:
+    def _check_supervisor(self, document: Document, config: Config) -> Iterator[Problem]:
+        """What is wrong with [circus] for who runs this."""
+        circus = document.find("circus")
+        for key, message, hint in self.examine(config.supervisor):
+            setting = circus.settings.get(key) if circus else None
+            yield Problem("circus", key, message, hint, setting.place if setting else None)
+
+    def reread(self) -> Reading:
         """The configuration as its files are now; raises ConfigError and PluginError.
 
         What is in force stays in force, until `adopt`.
@@ -134,20 +160,19 @@ class Assembly:
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
         # What plugins outside circusd declared, they declare anew.
-        sections = {
-            name: evolve(section, added={k: e for k, e in section.added.items() if e.plugin in self.bus.loaded})
-            for name, section in self.sections.items()
-        }
-        config = self.judge(read(self.path), sections)
-        self._read = config, sections
-        return config
+        sections = {name: evolve(section, added=self._own(section)) for name, section in self.sections.items()}
+        return Reading(self.judge(read(self.path), sections), sections)
 
-    def adopt(self, config: Config) -> None:
+    def adopt(self, new: Reading) -> None:
         """Have a configuration in force, with what its plugins declared."""
-        self.config = config
-        if self._read is not None and self._read[0] is config:
-            for name, section in self._read[1].items():
-                self.sections[name].added = section.added
+        self.config = new.config
+        for name, section in new.sections.items():
+            elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin not in self.bus.loaded}
+            self.sections[name].added = {**self._own(self.sections[name]), **elsewhere}
+
+    def _own(self, section: Section) -> dict[str, Option]:
+        """What plugins inside circusd added to a section."""
+        return {key: entry for key, entry in section.added.items() if entry.plugin in self.bus.loaded}
 
 
 def assemble(
@@ -156,13 +181,17 @@ def assemble(
     config: Config | None = None,
     plugins: Mapping[str, object] | None = DEFAULT_PLUGINS,
     strict: bool = False,
+    examine: Examine | None = None,
 ) -> Assembly:
     """Load plugins, then read a configuration with what they declared; raises ConfigError and PluginError.
 
     `plugins` are dotted paths, classes or objects by name; None is no plugin whatever, not even those that the
-    configuration names. Without a `path`, `config` is in force as it is.
+    configuration names. Without a `path`, `config` is in force as it is. `examine` finds what else may be wrong with
+    the options of `[circus]`, now and whenever the configuration is read again.
     """
-    made = Assembly(path=path, strict=strict)
+    made = Assembly(path=path, strict=strict, open_to_plugins=plugins is not None)
+    if examine is not None:
+        made.examine = examine
     for name, plugin in (plugins or {}).items():
         made.load(name, plugin)
     if path is None:
@@ -170,9 +199,14 @@ def assemble(
         return made
     document = read(path)
     if plugins is None:
-        made.config = accept(*build(document, made.sections, strict=strict))
+        made.config = made.judge(document, made.sections)
         return made
-    for name, options in configured_plugins(document, made.sections)[0].items():
+    chosen = plugin_sections(document, made.sections)
+    known = tuple(made.sections["plugin"])
+    for name, options in chosen.options.items():
         made.load_configured(name, options)
-    made.config = made.judge(document, made.sections)
+    if tuple(made.sections["plugin"]) != known:
+        # One of them has options for all plugins.
+        chosen = plugin_sections(document, made.sections)
+    made.config = made.judge(document, made.sections, chosen)
     return made

@@ -6,13 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
+from circus_core.declarations import HOSTS
 from circus_core.document import RawSection
 from circus_core.environment import Environments
 from circus_core.errors import OptionError
 from circus_core.expand import environment_variables, expand
-from circus_core.model import HOSTS, Config, PluginOptions, SupervisorOptions, WatcherOptions
+from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
 from circus_core.nearest import nearest
 from circus_core.structure import Place, Problem, Setting, structure
 
@@ -25,20 +26,30 @@ if TYPE_CHECKING:
 Settings = dict[str, Setting]
 
 
+@frozen
+class PluginSections:
+    """The `[plugin:...]` sections of a document, by name: the options that all plugins have, and the other settings."""
+
+    options: Mapping[str, PluginOptions]
+    settings: Mapping[str, Mapping[str, Setting]]
+    problems: tuple[Problem, ...] = ()
+
+
 def build(
     document: Document,
     sections: Mapping[str, Section],
     *,
     strict: bool = False,
     environ: Mapping[str, str] | None = None,
+    chosen: PluginSections | None = None,
 ) -> tuple[Config | None, list[Problem]]:
     """The configuration, or None if a problem is an error; and every problem, those of the reading first in each file.
 
     `sections` are the known sorts, with what plugins added. `strict` makes unknown options and sections errors.
-    `environ` is circusd's environment, for variables.
+    `environ` is circusd's environment, for variables. `chosen` is what `plugins` answered, if it was called before.
     """
     builder = _Builder(document, sections, strict, os.environ if environ is None else environ)
-    config = builder.config()
+    config = builder.config(chosen or builder.plugins())
     problems = in_order(document, (*document.problems, *builder.environments.problems, *builder.problems))
     return (None if any(not problem.warning for problem in problems) else config), problems
 
@@ -54,13 +65,9 @@ def in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:
 
 def plugins(
     document: Document, sections: Mapping[str, Section], *, environ: Mapping[str, str] | None = None
-) -> tuple[dict[str, PluginOptions], dict[str, Settings]]:
-    """The plugins that a document asks for and their further settings, to load them before the rest is built.
-
-    Mistakes are left for `build`, which finds them again.
-    """
-    builder = _Builder(document, sections, False, os.environ if environ is None else environ)
-    return builder.plugins()
+) -> PluginSections:
+    """The plugins that a document asks for, to load them before the rest is built; `build` tells their mistakes."""
+    return _Builder(document, sections, False, os.environ if environ is None else environ).plugins()
 
 
 @define
@@ -83,19 +90,19 @@ class _Builder:
         self.environments = Environments(env, self.environ)
         self.variables = environment_variables({**self.environ, **self.environments.shared})
 
-    def config(self) -> Config | None:
+    def config(self, chosen: PluginSections) -> Config | None:
         self.check_kinds()
         supervisor = self.supervisor()
         watchers = self.watchers()
-        chosen, raw_plugins = self.plugins()
-        for name, options in chosen.items():
+        self.problems += chosen.problems
+        for name, options in chosen.options.items():
             if f"plugin:{name}".lower() in watchers:
                 message = f"the name is that of [watcher:plugin:{name}] already"
                 self.complain(self.document.find("plugin", options.name), message, "rename the watcher")
         others = self.others()
         if supervisor is None or any(not problem.warning for problem in self.problems):
             return None
-        return Config(supervisor, watchers, chosen, others, raw_plugins, self.document.files)
+        return Config(supervisor, watchers, chosen.options, others, chosen.settings, self.document.files)
 
     def supervisor(self) -> SupervisorOptions | None:
         written = self.document.find("circus") or RawSection("circus", "", {}, self.whole_file)
@@ -129,7 +136,8 @@ class _Builder:
             return {}
         return value
 
-    def plugins(self) -> tuple[dict[str, PluginOptions], dict[str, Settings]]:
+    def plugins(self) -> PluginSections:
+        before, self.problems = self.problems, []
         chosen, others = {}, {}
         for raw in self.named("plugin"):
             settings = self.expanded(self.settings(raw), self.variables)
@@ -139,7 +147,8 @@ class _Builder:
             made: PluginOptions | None = self.structured(raw, declared, name=raw.name)
             if made is not None:
                 chosen[raw.name], others[raw.name] = made, settings
-        return chosen, others
+        found, self.problems = tuple(self.problems), before
+        return PluginSections(chosen, others, found)
 
     def others(self) -> dict[str, dict[str, Any]]:
         """The sections that plugins declared; their names are lower-cased, as Circus does with sockets."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from circus_core.errors import CircusError, OptionError, RequestError
 from circus_core.kinds import COMMAND
-from circus_core.options import Change, Effect
+from circus_core.options import Effect
+from circus_core.plan import MASK
+from circus_core.values import Change, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 def changed(
     section: Section, current: WatcherOptions, asked: Mapping[str, Any]
 ) -> tuple[WatcherOptions, tuple[Change, ...]]:
-    """`current` with the options that were asked for, and one change for each of them, in order; raises OptionError."""
-    values, extra, changes = _values(section, current, asked)
-    new = attrs.evolve(current, extra=extra, **values)
+    """`current` with the options that were asked for, and one change for each of them, in order; raises OptionError.
+
+    None puts an option back to what it is without being set, if it need not be set. A text in the environment that is
+    masked as `get` shows it stays as it is.
+    """
+    new = _written(section, current, asked)
     if new.singleton and new.numprocesses > 1:
         raise CircusError("Singleton watcher has a single process", hint="numprocesses can only be 0 or 1")
     _refuse_contradictions(new)
-    return new, tuple(changes)
+    return new, tuple(_change(section, current, new, key) for key in asked)
 
 
 def created(section: Section, name: str, cmd: str, args: object, asked: Mapping[str, Any] | None) -> WatcherOptions:
@@ -40,57 +43,52 @@ def created(section: Section, name: str, cmd: str, args: object, asked: Mapping[
         further = COMMAND.check(args)
     except ValueError as error:
         raise RequestError(f"'cmd' or 'args' {COMMAND.complaint}", hint=str(error)) from None
-    bare = WatcherOptions(name=name, cmd=words, args=further)
-    values, extra, _changes = _values(section, bare, asked or {})
-    made = attrs.evolve(bare, extra=extra, **values)
+    made = _written(section, WatcherOptions(name=name, cmd=words, args=further), asked or {})
     _refuse_contradictions(made)
     return made
 
 
-def _values(
-    section: Section, current: WatcherOptions, asked: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, object], list[Change]]:
-    values: dict[str, Any] = {}
-    extra = dict(current.extra)
-    changes = []
-    for key, raw in asked.items():
-        entry = section.find(key)
-        if entry is None:
-            changes.append(_free_form(section, key, raw, extra))
-            continue
-        if not entry.settable:
-            raise OptionError(f"{key!r} cannot be changed while circusd runs", hint=entry.effect.value)
-        value = _typed(entry, key, raw)
-        if entry.plugin:
-            old, extra[key] = extra.get(key), value
-        elif entry.prefix:
-            family = values.setdefault(entry.attribute, dict(getattr(current, entry.attribute)))
-            name = key.removeprefix(entry.key)
-            old, family[name] = family.get(name), value
-        else:
-            old, values[entry.attribute] = getattr(current, entry.attribute), value
-        changes.append(Change(key, old, value, entry.effect if old != value else Effect.NOW))
-    return values, extra, changes
+def _written(section: Section, current: WatcherOptions, asked: Mapping[str, Any]) -> WatcherOptions:
+    values = {key: _typed(section, current, key, raw) for key, raw in asked.items()}
+    return write(section, current, {key: new for key, new in values.items() if new != read(section, current, key)})
 
 
-def _typed(entry: Option, key: str, raw: Any) -> Any:
+def _change(section: Section, old: WatcherOptions, new: WatcherOptions, key: str) -> Change:
+    entry, before, after = section.find(key), read(section, old, key), read(section, new, key)
+    return Change(key, before, after, entry.effect if entry and before != after else Effect.NOW)
+
+
+def _typed(section: Section, current: WatcherOptions, key: str, raw: Any) -> Any:
+    entry = section.find(key)
+    if entry is None:
+        return _free_form(section, current, key, raw)
+    if not entry.settable:
+        raise OptionError(f"{key!r} cannot be changed while circusd runs", hint=entry.effect.value)
+    value = _checked(entry, key, _floored(key, raw))
+    return _unmasked(current.env, value) if key == "env" else value
+
+
+def _checked(entry: Option, key: str, raw: Any) -> Any:
     text = isinstance(raw, str) and entry.kind.name != "integer"
     try:
-        return entry.value(_floored(key, raw), text=text, key=key)
+        return entry.value(raw, text=text, key=key)
     except OptionError as error:
         # Circus names the key alone, whatever the value was sent as.
         raise OptionError(error.message.replace(f"{key} = {raw!r}", repr(key), 1), hint=error.hint) from None
 
 
-def _free_form(section: Section, key: str, raw: Any, extra: dict[str, object]) -> Change:
+def _free_form(section: Section, current: WatcherOptions, key: str, raw: Any) -> Any:
     """A key that nobody declares can be changed if the configuration had it (O-17)."""
-    if key not in extra:
+    if key not in current.extra:
         near = section.nearest(key)
         raise OptionError(f"unknown key {key!r}", hint=f"did you mean {near}?" if near else "")
-    if not isinstance(raw, str):
+    if not isinstance(raw, str) and raw != current.extra[key]:
         raise OptionError(f"{key!r} isn't a string", hint="free-form options are texts")
-    old, extra[key] = extra[key], raw
-    return Change(key, old, raw, Effect.NOW)
+    return raw
+
+
+def _unmasked(current: Mapping[str, str], asked: Mapping[str, str]) -> dict[str, str]:
+    return {name: current[name] if text == MASK and name in current else text for name, text in asked.items()}
 
 
 def _floored(key: str, raw: Any) -> Any:

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from circus_core import ini
-from circus_core.build import build, plugins
+from circus_core.build import PluginSections, build, plugins
 from circus_core.document import Document, RawSection, merge, read_text
 from circus_core.errors import ConfigError
 from circus_core.expand import environment_variables, expand
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from circus_core.options import Section
     from circus_core.structure import Setting
 
-__all__ = ["Document", "RawSection", "accept", "build", "load", "plugins", "read"]
+__all__ = ["Document", "PluginSections", "RawSection", "accept", "build", "load", "plugins", "read"]
 
 log = logging.getLogger("circus.config")
 

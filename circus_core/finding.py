@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from circus_core.declarations import HOSTS
 from circus_core.errors import PluginError
-from circus_core.model import HOSTS
 from circus_core.options import Section
 from circus_core.structure import structure
 

@@ -19,6 +19,7 @@ from circus_core.model import GiveUp, Launch, Refuse, Restart, RetryLater
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from circus_core.config import PluginSections
     from circus_core.document import Document
     from circus_core.events import ProcessExited
     from circus_core.model import ProcessRef, WatcherOptions
@@ -86,13 +87,14 @@ class Interventions:
 
     @hookspec
     def circus_decide_hosts(
-        self, document: Document, sections: Mapping[str, Section]
+        self, document: Document, sections: Mapping[str, Section], plugins: PluginSections
     ) -> tuple[Mapping[str, WatcherOptions], Sequence[Problem]] | None:
         """When a configuration is read: the watchers that run the plugins which are not for inside circusd, by key.
 
-        `sections` are the known sorts; what those plugins add to them is to be added now. Mistakes are answered beside
-        the watchers, and no configuration with one gets in force. Raise PluginError for a plugin that cannot be found.
-        The first answer counts.
+        `sections` are the known sorts; what those plugins add to them is to be added now. `plugins` are the
+        `[plugin:...]` sections, checked as far as all plugins are alike. Mistakes are answered beside the watchers, and
+        no configuration with one gets in force. Raise PluginError for a plugin that cannot be found. The first answer
+        counts.
         """
 
     @hookspec

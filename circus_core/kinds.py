@@ -10,6 +10,7 @@ import shlex
 import signal
 from typing import TYPE_CHECKING
 
+from circus_core.nearest import nearest
 from circus_core.options import Kind
 
 if TYPE_CHECKING:
@@ -180,19 +181,23 @@ def _parse_octal(text: str) -> int:
         raise ValueError("expected an octal mode from 000 to 777, such as 022") from None
 
 
-def _limit(value: object) -> int:
-    if value is None or (isinstance(value, str) and value.lower() in _UNLIMITED):
+def _limit(value: object) -> int | None:
+    if isinstance(value, str) and value.lower() in _UNLIMITED:
         return resource.RLIM_INFINITY
+    if isinstance(value, str) and value.lower() == _NO_LIMIT:
+        return None
     number = _integer(value)
     if not 0 <= number < 2**63:
-        raise ValueError("expected a number from 0, or nothing for unlimited")
+        raise ValueError("expected a number from 0, or unlimited")
     return number
 
 
-def _parse_limit(text: str) -> int:
-    return _limit(text if text.lower() in _UNLIMITED else _parse_integer(text))
+def _parse_limit(text: str) -> int | None:
+    return _limit(text if text.lower() in _UNLIMITED | {_NO_LIMIT} else _parse_integer(text))
 
 
+_NO_LIMIT = "default"
+"""The limit that circusd itself has: as if nothing were set, which empty text cannot mean here (PROTOCOL.md 4.4)."""
 _UNLIMITED = frozenset({"", "unlimited", "infinity"})
 
 
@@ -242,10 +247,10 @@ OCTAL: Kind[int] = Kind(
     "octal mode", "an octal mode such as 022", "isn't an octal mode", _parse_octal, _octal,
     show=lambda value: f"{value:03o}", schema={"type": ["string", "integer"]},
 )  # fmt: skip
-LIMIT: Kind[int] = Kind(
-    "resource limit", "a whole number, or nothing for unlimited", "isn't a valid int", _parse_limit, _limit,
-    show=lambda value: None if value == resource.RLIM_INFINITY else value,
-    schema={"type": ["integer", "string", "null"], "minimum": 0},
+LIMIT: Kind[int | None] = Kind(
+    "resource limit", "a whole number, `unlimited` or `default`", "isn't a valid int", _parse_limit, _limit,
+    show=lambda value: "unlimited" if value == resource.RLIM_INFINITY else value,
+    schema={"type": ["integer", "string"], "minimum": 0},
 )  # fmt: skip
 PATTERNS: Kind[str] = Kind(
     "patterns", "blank-separated patterns of file names", "isn't a list of patterns", _patterns, _patterns,
@@ -257,13 +262,19 @@ REGEX: Kind[re.Pattern[str]] = Kind(
 )  # fmt: skip
 
 
-def choice(*words: str) -> Kind[str]:
-    """One of a few words, any case."""
+def choice(*words: str, what: str = "") -> Kind[str]:
+    """One of a few words, any case; `what` they are, such as `log level`, if there is a word for it."""
 
     def pick(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in words:
-            raise ValueError(f"expected one of {', '.join(words)}")
+            near = nearest(value, words, close=0.6) if isinstance(value, str) else None
+            raise ValueError(f"did you mean {near}?" if near else f"expected one of {', '.join(words)}")
         return value.lower()
 
-    return Kind("word", f"one of {', '.join(words)}", "isn't one of the possible words", pick, pick,
+    complaint = f"isn't a {what}" if what else "isn't one of the possible words"
+    return Kind(what or "word", f"one of {', '.join(words)}", complaint, pick, pick,
                 schema={"type": "string", "enum": list(words)})  # fmt: skip
+
+
+LEVELS = ("critical", "error", "warning", "info", "debug")
+LEVEL = choice(*LEVELS, what="log level")

@@ -13,11 +13,11 @@ import sys
 from typing import Any
 
 from circus_core.errors import CircusError, OptionError, SystemCallError
+from circus_core.kinds import LEVEL
 from circus_core.loghandlers import FileHandler, LineHandler, StderrHandler, SyslogHandler, complain
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 DATE = "%Y-%m-%d %H:%M:%S"
-LEVELS = ("critical", "error", "warning", "info", "debug")
 DEFAULT_LEVEL = "info"
 DEFAULT_OUTPUT = "-"
 SYSLOG_PORT = 514
@@ -100,9 +100,10 @@ def reopen() -> None:
 
 def level_number(level: str) -> int:
     """The number of a level that is given by name, in any case; raises OptionError."""
-    if level.lower() not in LEVELS:
-        raise OptionError(f"there is no log level {level!r}", hint=f"possible are {', '.join(LEVELS)}")
-    return logging.getLevelNamesMapping()[level.upper()]
+    try:
+        return logging.getLevelNamesMapping()[LEVEL.parse(level).upper()]
+    except ValueError as error:
+        raise OptionError(f"there is no log level {level!r}", hint=str(error)) from None
 
 
 def _output(output: str) -> LineHandler:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from circus_core import __version__, lean, logs
 from circus_core.daemon import STOP, detach, open_standard
 from circus_core.errors import CircusError, ConfigError, OptionError
+from circus_core.kinds import LEVELS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -146,9 +147,7 @@ def _parser() -> ArgumentParser:
         help="go into the background; return once it runs, or say why it does not",
     )
     add("--pidfile", metavar="FILE", help="keep the pid in this file, which only one circusd can hold")
-    add(
-        "--log-level", metavar="LEVEL", type=_level, help=f"{', '.join(logs.LEVELS)}; {logs.DEFAULT_LEVEL} if not given"
-    )
+    add("--log-level", metavar="LEVEL", type=_level, help=f"{', '.join(LEVELS)}; {logs.DEFAULT_LEVEL} if not given")
     add(
         "--log-output",
         metavar="OUTPUT",

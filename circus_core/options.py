@@ -1,4 +1,4 @@
-"""One declaration for each option; parsing, checking, `set`, JSON schema, diff and reference all derive from it.
+"""One declaration for each option; parsing, checking, `set`, JSON schema, plan and reference all derive from it.
 
 An option is an attrs field made by `option()`, or an `Option` that a plugin adds to a `Section`. This module knows
 no option by name and no file format: readers hand it `Setting`s, values with the place they were written.
@@ -66,16 +66,16 @@ class Option:
     names: frozenset[str] | None = None
     attribute: str = ""
     plugin: str = ""
-    unset: object = None
 
     def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
-        """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError."""
+        """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError.
+
+        None and, except in a family, empty text unset an option that need not be set; its value is then None.
+        """
         key = key or self.key
-        name = key.removeprefix(self.key)
-        if self.names is not None and name not in self.names:
-            near = nearest(name, self.names, close=0.6)
-            meant = f"did you mean {self.key}{near}?" if near else f"possible are {', '.join(sorted(self.names))}"
-            raise OptionError(f"{key!r} isn't a valid {self.key.rstrip('_.')} setting", hint=meant)
+        self.check_name(key)
+        if (self.prefix and raw is None) or (self.default is None and raw in (None, "")):
+            return None
         try:
             value = self.kind.parse(raw) if text and isinstance(raw, str) else self.kind.check(raw)
         except ValueError as error:
@@ -85,6 +85,18 @@ class Option:
         if self.minimum is not None and value is not None and value < self.minimum:
             raise OptionError(f"{key!r} is {value}", hint=f"the least possible is {self.minimum:g}")
         return value
+
+    def check_name(self, key: str) -> None:
+        """Raise OptionError for a member that this family does not have."""
+        name = key.removeprefix(self.key)
+        if self.names is not None and name not in self.names:
+            near = nearest(name, self.names, close=0.6)
+            meant = f"did you mean {self.key}{near}?" if near else f"possible are {', '.join(sorted(self.names))}"
+            raise OptionError(f"{key!r} isn't a valid {self.key.rstrip('_.')} setting", hint=meant)
+
+    def shown(self, value: Any) -> object:
+        """A value as JSON has it, such that `value` takes it back; None stays None."""
+        return None if value is None else self.kind.show(value)
 
 
 def option(
@@ -99,7 +111,6 @@ def option(
     prefix: str = "",
     names: frozenset[str] | None = None,
     key: str = "",
-    unset: object = None,
 ) -> Any:
     """An attrs field that is an option. Without `default` it must be given."""
     metadata = {
@@ -115,7 +126,6 @@ def option(
             prefix=bool(prefix),
             names=names,
             attribute=name,
-            unset=unset,
         )
     }
     if prefix:
@@ -183,41 +193,6 @@ class Section:
         yield from self.added.values()
 
 
-@attrs.frozen
-class Change:
-    """One option whose value differs between an old and a new instance."""
-
-    key: str
-    old: object
-    new: object
-    effect: Effect
-
-
-def diff(section: Section, old: Any, new: Any) -> tuple[Change, ...]:
-    """Every option that differs, added and removed free-form keys included."""
-    changes = []
-    for entry in declared(section.cls).values():
-        before, after = getattr(old, entry.attribute), getattr(new, entry.attribute)
-        if before == after:
-            continue
-        if entry.prefix:
-            names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-            changes += [Change(entry.key + n, before.get(n), after.get(n), entry.effect) for n in names]
-        else:
-            changes.append(Change(entry.key, before, after, entry.effect))
-    for key in sorted(old.extra.keys() | new.extra.keys()):
-        before, after = old.extra.get(key, MISSING), new.extra.get(key, MISSING)
-        if before != after:
-            plugin_option = section.find(key)
-            effect = plugin_option.effect if plugin_option else Effect.NOW
-            changes.append(Change(key, _unset(before), _unset(after), effect))
-    return tuple(changes)
-
-
-def _unset(value: object) -> object:
-    return None if value is MISSING else value
-
-
 def describe(section: Section) -> list[dict[str, object]]:
     """The section's options as plain rows: key, type, default, unit, effect, settable, help, plugin."""
     return [
@@ -238,9 +213,7 @@ def describe(section: Section) -> list[dict[str, object]]:
 
 def shown_default(entry: Option) -> object:
     """The default as JSON shows it; None where there is none."""
-    if entry.default is MISSING or entry.default is None or entry.prefix:
-        return None
-    return entry.kind.show(entry.default)
+    return None if entry.default is MISSING or entry.prefix else entry.shown(entry.default)
 
 
 def json_schema(section: Section) -> dict[str, object]:

@@ -13,8 +13,9 @@ from circus_core.errors import RequestError, SupersededError, SystemCallError
 from circus_core.queue import results
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from circus_core.plan import Action
     from circus_core.process import Process
     from circus_core.queue import Outcomes
     from circus_core.requests import Reply, Request
@@ -233,9 +234,18 @@ def _rm(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
 
 @handles("reloadconfig")
 def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
-    new, actions = applying.reread(supervisor)
-    planned = {"plan": [action.to_wire() for action in actions]}
+    new = supervisor.assembly.reread()
     if request["plan"]:
-        return planned
-    work = supervisor.background(applying.apply(supervisor, new, actions, request.progress))
-    return _answer_group(request, work, planned)
+        return _planned(applying.planned(supervisor, new))
+    reply: Reply = {}
+
+    async def work() -> Outcomes:
+        actions, outcomes = await applying.reload(supervisor, new, request.progress)
+        reply.update(_planned(actions))
+        return outcomes
+
+    return _answer_group(request, supervisor.background(work()), reply)
+
+
+def _planned(actions: Sequence[Action]) -> Reply:
+    return {"plan": [action.to_wire() for action in actions]}

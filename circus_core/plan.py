@@ -1,18 +1,20 @@
-"""From an old and a new configuration to what has to be done, and why. It computes; the supervisor does."""
+"""From what the files said, what they say now and what runs to what has to be done, and why. It computes only."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from circus_core.options import Change, Effect, Section, diff
+from circus_core.options import Effect
+from circus_core.values import Change, diff, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from circus_core.model import Config, PluginOptions, WatcherOptions
+    from circus_core.options import Section
 
 MASK = "********"
 _SECRET = re.compile(r"pass|secret|token|key|credential|auth|dsn|private|cookie", re.IGNORECASE)
@@ -52,21 +54,67 @@ def first_plan(config: Config) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def plan(sections: Mapping[str, Section], old: Config, new: Config) -> tuple[Action, ...]:
-    """What has to be done to go from `old` to `new`, in order: removals, changes, then what is new."""
+@frozen
+class Live:
+    """A watcher as it is now, after whatever commands did to it, and whether it is to have processes."""
+
+    options: WatcherOptions
+    running: bool
+
+
+def plan(
+    sections: Mapping[str, Section], old: Config, new: Config, live: Mapping[str, Live], loaded: Container[str]
+) -> tuple[Action, ...]:
+    """What has to be done to go from `old` to `new`, in order: removals, changes, then what is new.
+
+    `live` are the watchers there are, by key, and `loaded` the plugins inside circusd. Whatever a file says and `live`
+    lacks is added; what only commands added stays; and of a watcher's options those are changed that `old` and `new`
+    have differently, so that what commands changed and the files did not stays too.
+    """
     actions = _supervisor(sections, old, new)
-    for name, options in old.watchers.items():
-        if name not in new.watchers:
-            actions.append(Action("remove", options.name, "its section is gone"))
-    actions += _plugins(old, new)
+    for name, watcher in live.items():
+        if name in old.watchers and name not in new.watchers:
+            actions.append(Action("remove", watcher.options.name, "its section is gone"))
+    actions += _plugins(old, new, loaded)
     for options in in_start_order(new.watchers):
-        before = old.watchers.get(options.name.lower())
-        if before is None:
-            why = "its section is new" if options.autostart else "its section is new; autostart is off"
-            actions.append(Action("start" if options.autostart else "add", options.name, why))
-        elif changes := diff(sections["watcher"], before, options):
-            actions.append(Action(_heaviest(changes), options.name, _why(changes), changes))
+        key = options.name.lower()
+        before, now = old.watchers.get(key), live.get(key)
+        if now is None:
+            actions.append(_addition(options, "its section is new" if before is None else "a command had removed it"))
+        else:
+            actions += _change(sections["watcher"], now, before, options)
     return tuple(actions)
+
+
+def merged(
+    section: Section, now: WatcherOptions, before: WatcherOptions | None, wanted: WatcherOptions
+) -> WatcherOptions:
+    """What a watcher is to have: what it has `now`, and over that what its section has `wanted` other than `before`.
+
+    All that the section says, where it is new, and where some of it would contradict what commands have set.
+    """
+    if before is not None:
+        changes = diff(section, before, wanted)
+        made = write(section, now, {change.key: change.new for change in changes})
+        if not made.contradictions():
+            return made
+    return evolve(wanted, name=now.name)
+
+
+def _addition(options: WatcherOptions, why: str) -> Action:
+    if options.autostart:
+        return Action("start", options.name, why)
+    return Action("add", options.name, f"{why}; autostart is off")
+
+
+def _change(section: Section, now: Live, before: WatcherOptions | None, wanted: WatcherOptions) -> list[Action]:
+    changes = diff(section, now.options, merged(section, now.options, before, wanted))
+    if not changes:
+        return []
+    what, why = _heaviest(changes), _why(changes)
+    if not now.running and what != "update":
+        what, why = "update", f"{why}; it stays stopped"
+    return [Action(what, now.options.name, why, changes)]
 
 
 def _supervisor(sections: Mapping[str, Section], old: Config, new: Config) -> list[Action]:
@@ -83,11 +131,14 @@ def _supervisor(sections: Mapping[str, Section], old: Config, new: Config) -> li
     return actions
 
 
-def _plugins(old: Config, new: Config) -> list[Action]:
+def _plugins(old: Config, new: Config, loaded: Container[str]) -> list[Action]:
     actions = []
     before, after = _inside(old), _inside(new)
     for name, options in before.items():
-        if name not in after:
+        if name not in loaded:
+            if name in after:
+                actions.append(Action("plugin-load", name, "it could not be loaded before"))
+        elif name not in after:
             actions.append(Action("plugin-unload", name, "its section is gone"))
         elif options != after[name] or _texts(old, name) != _texts(new, name):
             actions.append(Action("plugin-reload", name, "its section changed"))

@@ -111,11 +111,12 @@ class Registry:
         unit: str = "",
         minimum: float | None = None,
         prefix: bool = False,
+        settable: bool = True,
     ) -> None:
         """Declare an option of an existing section; its value is found under `key` in `extra` of that section."""
         entry = Option(
             key=key, kind=kind, default=default, help=help, effect=effect, unit=unit, minimum=minimum, prefix=prefix,
-            plugin=self.plugin,
+            settable=settable, plugin=self.plugin,
         )  # fmt: skip
         self._sections[section].add(entry)
 

@@ -58,12 +58,8 @@ def _options(supervisor: Supervisor, request: Request) -> Reply:
 @handles("get")
 def _get(supervisor: Supervisor, request: Request) -> Reply:
     section = supervisor.assembly.sections["watcher"]
-    options = status.options(section, supervisor.watcher(request.name or "").options)
-    for key in request["keys"]:
-        if key not in options:
-            near = section.nearest(key)
-            raise RequestError(f"{key!r} option not found", hint=f"did you mean {near}?" if near else "")
-    return {"options": {key: options[key] for key in request["keys"]}}
+    options = supervisor.watcher(request.name or "").options
+    return {"options": {key: status.option(section, options, key) for key in request["keys"]}}
 
 
 @handles("commands")

@@ -207,7 +207,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "reloadconfig", Role.ADMIN, "Read the configuration again and do what changed.",
             Argument("plan", "boolean", "Only show what would be done.", default=False),
-            help="Nothing is touched if the files have a mistake.",
+            help="Nothing is touched if the files have a mistake. What the files say and does not run is added, even what `rm` took away; what `set` changed and the files did not stays.",  # noqa: E501
             replies={"plan": "what is (or would be) done, a list of objects: action, target, why"}, waits=True,
         ),
         Command(
@@ -225,7 +225,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "set", Role.ADMIN, "Change options of a watcher.", THE_NAME,
             Argument("options", "object", "Values by option.", required=True, positional=True, rest=True),
-            help="Each option says in the reference what it takes to be in force: nothing, a change of number, or a graceful reload, which follows by itself.",  # noqa: E501
+            help="Each option says in the reference what it takes to be in force: nothing, a change of number, or a graceful reload, which follows by itself. Null or, in a shell, \"\" puts an option back that need not be set.",  # noqa: E501
             waits=True, example="circusctl set web numprocesses 4 graceful_timeout 10",
         ),
         Command(

@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from circus_core.options import declared, shown_default
+from circus_core.errors import RequestError
 from circus_core.plan import masked
+from circus_core.values import keys, read
 
 if TYPE_CHECKING:
     from circus_core.loaded import Loaded
@@ -53,21 +54,26 @@ def details(watcher: Watcher) -> dict[str, Any]:
 
 
 def options(section: Section, values: WatcherOptions) -> dict[str, Any]:
-    """Every option of a watcher by key, its free-form ones too; secrets in the environment are masked."""
-    shown: dict[str, Any] = {}
-    for entry in declared(section.cls).values():
-        value = getattr(values, entry.attribute)
-        if entry.prefix:
-            shown.update({entry.key + name: entry.kind.show(member) for name, member in value.items()})
-        elif value is None:
-            shown[entry.key] = entry.unset
-        else:
-            shown[entry.key] = masked(value) if entry.key == "env" else entry.kind.show(value)
-    shown.update({entry.key: shown_default(entry) for entry in section.added.values() if not entry.prefix})
-    for key, extra in values.extra.items():
-        found = section.find(key)
-        shown[key] = extra if found is None else found.kind.show(extra)
-    return shown
+    """Every option of a watcher by key, its free-form ones too; `set` takes each as it is shown."""
+    return {key: _shown(section, values, key) for key in keys(section, values)}
+
+
+def option(section: Section, values: WatcherOptions, key: str) -> Any:
+    """One option of a watcher, as `options` has it, and None where it is not set; raises RequestError."""
+    entry = section.find(key)
+    if entry is not None:
+        entry.check_name(key)
+    elif key not in values.extra:
+        near = section.nearest(key)
+        raise RequestError(f"{key!r} option not found", hint=f"did you mean {near}?" if near else "")
+    return _shown(section, values, key)
+
+
+def _shown(section: Section, values: WatcherOptions, key: str) -> Any:
+    entry, value = section.find(key), read(section, values, key)
+    if key == "env":
+        return masked(value)
+    return value if entry is None else entry.shown(value)
 
 
 def plugin(loaded: Loaded) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from circus_core.errors import OptionError
-from circus_core.options import MISSING, NOTHING_SET, declared
+from circus_core.options import MISSING, declared
+from circus_core.values import fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,37 +71,31 @@ def structure(
     `contradictions` and `doubts` of the class tell errors and warnings that only the whole instance shows.
     """
     title = title or section.name
-    values: dict[str, Any] = dict(given)
-    extra: dict[str, object] = {}
+    values: dict[str, object] = {}
     problems: list[Problem] = []
     for key, setting in settings.items():
         entry = section.find(key)
         if entry is None:
             problems.append(_unknown(section, title, key, setting.place, strict))
-            extra[key] = setting.value
+            values[key] = setting.value
             continue
         try:
-            value = entry.value(setting.value, text=setting.text, key=key)
+            values[key] = entry.value(setting.value, text=setting.text, key=key)
         except OptionError as error:
             message = error.message.removeprefix(f"{key} = ")
             problems.append(Problem(title, key, message, error.hint, setting.place))
             continue
-        if entry.plugin:
-            extra[key] = value
-        elif entry.prefix:
-            values.setdefault(entry.attribute, {})[key.removeprefix(entry.key)] = value
-        else:
-            values[entry.attribute] = value
     for entry in declared(section.cls).values():
-        missing = entry.default is MISSING and entry.attribute not in values and not entry.prefix
+        missing = entry.default is MISSING and not entry.prefix and not {entry.key, entry.attribute} & {*values, *given}
         if missing and not any(problem.key == entry.key for problem in problems):
             first = place or next((setting.place for setting in settings.values()), None)
             problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", first))
     if any(not problem.warning for problem in problems):
         return None, problems
-    made = section.cls(
-        **values, **({"extra": extra or NOTHING_SET} if "extra" in attrs.fields_dict(section.cls) else {})
-    )
+    arguments = fields(section, values)
+    if "extra" not in attrs.fields_dict(section.cls):
+        arguments.pop("extra", None)
+    made = section.cls(**{**given, **arguments})
     for method, warning in (("contradictions", False), ("doubts", True)):
         for key, message, hint in getattr(made, method, tuple)():
             at = settings.get(key)

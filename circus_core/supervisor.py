@@ -68,6 +68,8 @@ class Supervisor:
         self._groups: set[asyncio.Task[Any]] = set()
         # Those that nobody knows any more, until they have stopped.
         self._removed: set[Watcher] = set()
+        # One change of the configuration after another orders what it needs.
+        self.reloading = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
         self._closed = False
         self.emptied: asyncio.Future[None]

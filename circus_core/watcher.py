@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from circus_core.model import WatcherOptions
-    from circus_core.options import Change
     from circus_core.process import Process
+    from circus_core.values import Change
 
     Say = Callable[[str], None] | None
 

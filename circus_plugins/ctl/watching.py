@@ -39,14 +39,9 @@ def _value(entry: Option, key: str, text: str) -> object:
     if entry.kind is ENVIRONMENT:
         text = os.path.expandvars(text)
     try:
-        value = entry.value(text, text=True, key=key)
+        return entry.shown(entry.value(text, text=True, key=key))
     except OptionError as error:
         raise UsageError(error.message, hint=error.hint) from None
-    try:
-        entry.kind.check(value)
-    except ValueError:
-        return entry.kind.show(value)  # no limit at all, which JSON writes as null
-    return value
 
 
 def _schema(session: Session) -> dict[str, Any]:
@@ -64,6 +59,8 @@ def _property(schema: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _by_schema(entry: dict[str, Any], key: str, text: str) -> object:
     wanted = entry.get("type", "string")
+    if not text and wanted != "string":
+        return None
     try:
         match wanted:
             case "integer":

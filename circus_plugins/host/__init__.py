@@ -20,6 +20,7 @@ from circus_core.requests import Argument, Command, Role
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
+    from circus_core.config import PluginSections
     from circus_core.document import Document
     from circus_core.events import Event, ProcessExited
     from circus_core.model import Launch, WatcherOptions
@@ -61,7 +62,7 @@ class Host(CircusPlugin):
         """`group` of `[plugin:...]`, and what a watcher that runs plugins carries with it."""
         registry.option("plugin", "group", TEXT, help="Plugins of one group share a process; it saves memory.")
         registry.option(
-            "watcher", "plugins", PLUGINS, effect=Effect.RELOAD,
+            "watcher", "plugins", PLUGINS, effect=Effect.RELOAD, settable=False,
             help="The plugins that it runs. Never set by hand: circusd makes a watcher `plugin:NAME` of each plugin.",
         )  # fmt: skip
 
@@ -80,14 +81,14 @@ class Host(CircusPlugin):
         )  # fmt: skip
 
     def circus_decide_hosts(
-        self, document: Document, sections: Mapping[str, Section]
+        self, document: Document, sections: Mapping[str, Section], plugins: PluginSections
     ) -> tuple[Mapping[str, WatcherOptions], Sequence[Problem]]:
         """A watcher for each plugin or group of plugins."""
-        if not document.of("plugin"):
+        if not plugins.options:
             return {}, ()
         from circus_plugins.host.hosted import watchers_of
 
-        return watchers_of(document, sections)
+        return watchers_of(document, sections, plugins)
 
     @hookimpl(trylast=True)
     async def circus_startup(self, supervisor: Any) -> None:

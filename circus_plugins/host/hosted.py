@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
-from circus_core.build import plugins as configured
 from circus_core.errors import PluginError
 from circus_core.finding import find, instance, plugin_options
 from circus_core.implementing import HookManager, implemented, refuse_outside
@@ -21,6 +20,7 @@ from circus_core.structure import Problem, Setting, structure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from circus_core.config import PluginSections
     from circus_core.document import Document
     from circus_core.model import WatcherOptions
     from circus_core.options import Section
@@ -60,14 +60,15 @@ class _Group:
     place: Place | None = None
 
 
-def watchers_of(document: Document, sections: Mapping[str, Section]) -> tuple[dict[str, WatcherOptions], list[Problem]]:
+def watchers_of(
+    document: Document, sections: Mapping[str, Section], chosen: PluginSections
+) -> tuple[dict[str, WatcherOptions], list[Problem]]:
     """The watchers that run a configuration's plugins, by key, and every mistake; raises PluginError."""
-    chosen, settings = configured(document, sections)
     folder = os.path.abspath(os.path.dirname(document.files[0]))
     manager = HookManager()
     groups: dict[str, _Group] = {}
     problems: list[Problem] = []
-    for name, options in chosen.items():
+    for name, options in chosen.options.items():
         raw = document.find("plugin", name)
         if options.inside or not options.active or raw is None:
             continue
@@ -77,11 +78,12 @@ def watchers_of(document: Document, sections: Mapping[str, Section]) -> tuple[di
         refuse_outside(name, plugin, hooks)
         _declare(name, plugin, hooks, sections)
         group = groups.setdefault(str(options.extra.get("group") or name), _Group(place=raw.place))
-        own = _share_out(name, plugin, settings[name], sections["watcher"], group, problems)
+        given = chosen.settings[name]
+        own: Mapping[str, Setting] = _share_out(name, plugin, given, sections["watcher"], group, problems)
         values = {key: setting.value for key, setting in own.items()}
         if getattr(plugin, "Options", None) is None:
             # A plugin that declares nothing is told everything, as those of Circus are.
-            own = settings[name]
+            own = given
         problems += plugin_options(name, plugin, own, raw.place)[1]
         group.members.append(Hosted(name, options.use, folder, values, own, hooks))
     watchers = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from circus_core import __version__, logs
 from circus_core.errors import CircusError, ConfigError, OptionError
+from circus_core.kinds import LEVELS
 from circus_plugins.host import orders as told
 from circus_plugins.host.running import Running
 
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", help="the plugin's options, as KEY:VALUE:::KEY:VALUE")
     add("--version", action="version", version=f"circus-plugin {__version__}")
     add("--check-delay", type=float, default=5.0, help="seconds, for plugins that ask; 5 if not given")
-    add("--log-level", default=logs.DEFAULT_LEVEL, help=f"{', '.join(logs.LEVELS)}; {logs.DEFAULT_LEVEL} if not given")
+    add("--log-level", default=logs.DEFAULT_LEVEL, help=f"{', '.join(LEVELS)}; {logs.DEFAULT_LEVEL} if not given")
     add("--log-output", default=logs.DEFAULT_OUTPUT, help="a file, - for standard error, or syslog://...")
     add("--key", metavar="FILE", help="where circusd asks for keys: the file that `circusctl keys new` made")
     add("--ssh", metavar="[USER@]HOST[:PORT]", help="go through this host")

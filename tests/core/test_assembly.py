@@ -133,9 +133,10 @@ def test_a_command_cannot_take_the_name_of_another():
 @pytest.mark.covers("hook:circus_decide_hosts", "hook:circus_describe_plugins")
 async def test_a_plugin_may_run_other_plugins_elsewhere(supervise, file):
     class Hosts:
-        def circus_decide_hosts(self, document, sections):
+        def circus_decide_hosts(self, document, sections, plugins):
             assert document.find("plugin", "far")
             assert "watcher" in sections
+            assert plugins.options["far"].use == "any.thing"
             return {"plugin:far": watcher("plugin:far", "sleep 1000")}, []
 
         def circus_describe_plugins(self):

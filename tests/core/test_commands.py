@@ -208,7 +208,7 @@ async def test_options(supervise):
         known = {key for key, entry in declared(WatcherOptions).items() if not entry.prefix}
         assert options.keys() == known | {"rlimit_nofile", "flapping.window"}
         assert options["env"] == {"A": "1", "API_TOKEN": "********", "DB_PASSWORD": "********"}
-        assert (options["stop_signal"], options["graceful_timeout"], options["max_retry"]) == (15, 5.0, 5)
+        assert (options["stop_signal"], options["graceful_timeout"], options["max_retry"]) == (15, 5.0, None)
         assert (options["rlimit_nofile"], options["umask"], options["uid"], options["args"]) == (77, "027", None, "")
         assert (options["cmd"], options["flapping.window"]) == ("sleep 1000", "3")
 
@@ -224,9 +224,14 @@ async def test_get(supervise):
             "options": {"mine": "yes", "env": {"A": "1", "API_KEY": "********"}}
         }
         assert await run.call("get", name="w", keys=[]) == {"options": {}}
+        assert await run.call("get", name="w", keys=["rlimit_core", "uid"]) == {
+            "options": {"rlimit_core": None, "uid": None}
+        }
         error = await refused(run, "get", name="w", keys=["cmd", "numproceses"])
         assert (error.message, error.errno) == ("'numproceses' option not found", 3)
         assert error.hint == "did you mean numprocesses?"
+        error = await refused(run, "get", name="w", keys=["rlimit_cor"])
+        assert (error.errno, error.hint) == (3, "did you mean rlimit_core?")
 
 
 @pytest.mark.covers("command:commands")

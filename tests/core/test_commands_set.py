@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from circus_core import status
+from circus_core.changing import changed
 from circus_core.errors import CircusError, OptionError
-from circus_core.model import WatcherOptions
+from circus_core.kinds import INTEGER, NUMBER, OCTAL, TEXT
+from circus_core.model import WatcherOptions, sections
 from circus_core.options import Effect, declared
 from circus_core.testing import watcher
+from circus_core.values import write
 
 OPTIONS = {key: entry for key, entry in declared(WatcherOptions).items() if not entry.prefix}
 WRONG = {
@@ -64,7 +71,10 @@ async def test_values_of_a_wrong_type(supervise, key):
     kind = OPTIONS[key].kind.name
     async with supervise(watcher("w")) as run:
         before = run.supervisor.watcher("w").options
+        unset = (None, "") if OPTIONS[key].default is None else ()
         for value in WRONG[kind]:
+            if value in unset:
+                continue
             with pytest.raises(OptionError) as raised:
                 await run.call("set", name="w", options={"warmup_delay": 3, key: value})
             error = raised.value
@@ -94,6 +104,82 @@ async def test_a_change_takes_what_the_option_says(supervise, key):
             assert len(run.pids("w")) == 2
         else:
             assert (reloads, run.pids("w")) == ([], pids)
+
+
+@pytest.mark.parametrize("key", [key for key, entry in OPTIONS.items() if entry.default is None and key != "env_file"])
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_nothing_puts_an_option_back_to_its_default(supervise, key, nothing):
+    value = OPTIONS[key].value(another(key), text=False)
+    async with supervise(watcher("w", **{key: value})) as run:
+        pids = run.pids("w")
+        assert await run.call("set", name="w", options={key: nothing}, waiting=True) == {}
+        assert await run.call("get", name="w", keys=[key]) == {"options": {key: None}}
+        assert run.supervisor.watcher("w").options == watcher("w")
+        assert [event.option for event in run.events.named("watcher_updated")] == [key]
+        assert (run.pids("w") != pids) == (OPTIONS[key].effect is Effect.RELOAD)
+
+
+@pytest.mark.parametrize("nothing", [None, "default"])
+async def test_a_limit_that_is_unset_is_circusds_own_again(supervise, nothing):
+    async with supervise(watcher("w", rlimits={"core": 0, "nofile": 77})) as run:
+        await run.call("set", name="w", options={"rlimit_nofile": nothing}, waiting=True)
+        assert run.supervisor.watcher("w").options.rlimits == {"core": 0}
+        await run.call("set", name="w", options={"rlimit_core": nothing}, waiting=True)
+        assert run.supervisor.watcher("w").options == watcher("w")
+        assert len(run.events.named("watcher_reloaded")) == 2
+
+
+class Paint:
+    """A plugin with an option of each sort for watchers."""
+
+    def circus_register_options(self, registry):
+        registry.option("watcher", "colour", TEXT, help="Its colour.")
+        registry.option("watcher", "layers", INTEGER, 1, help="How many.")
+        registry.option("watcher", "mode", OCTAL, 0o700, help="Of its pot.")
+        registry.option("watcher", "thin.", NUMBER, help="Thinners.", prefix=True)
+
+
+@pytest.mark.parametrize("all_set", [False, True])
+async def test_whatever_is_shown_can_be_set_and_changes_nothing(supervise, all_set):
+    """Every option, set or not, those of plugins and free-form ones too; and a masked secret stays the secret."""
+    given = {
+        "env": {"A": "1", "API_TOKEN": "s3cret"},
+        "rlimits": {"core": -1, "nofile": 77},
+        "extra": {"mine": "yes", "table": [1], "colour": "red", "thin.oil": 0.5, "mode": 0o22},
+    }
+    plain = OPTIONS.keys() - {*given, "env_file"}
+    made = {key: OPTIONS[key].value(another(key), text=False) for key in plain}
+    made |= {"env_file": "/dev/null", "working_dir": "/tmp", "copy_path": False, "singleton": False}
+    options = watcher("w", **{**made, **given, "numprocesses": 1}) if all_set else watcher("w")
+    async with supervise(options, plugins={"paint": Paint()}) as run:
+        pids = run.pids("w")
+        shown = (await run.call("options", name="w"))["options"]
+        shown |= (await run.call("get", name="w", keys=["rlimit_as", "rlimit_nofile"]))["options"]
+        assert shown.keys() > {*OPTIONS, "colour", "layers", "mode"}
+        await run.call("set", name="w", options=json.loads(json.dumps(shown)), waiting=True)
+        for key, value in shown.items():
+            await run.call("set", name="w", options={key: json.loads(json.dumps(value))})
+        assert run.supervisor.watcher("w").options == options
+        assert run.pids("w") == pids
+        assert run.events.named("watcher_reloaded") == []
+
+
+@given(data=st.data())
+def test_any_value_is_shown_as_it_can_be_set(data):
+    """Without processes: every value that an option takes from text comes back from what is shown of it."""
+    section = sections()["watcher"]
+    entry = data.draw(st.sampled_from([entry for entry in section if entry.settable]))
+    key = entry.key + ("core" if entry.prefix else "")
+    text = data.draw(st.sampled_from(["", "0", "7", "22", "0.5", "yes", "TERM", "A=1", "unlimited", "default", "/a b"]))
+    try:
+        value = entry.value(text, text=True, key=key)
+        current = write(section, watcher("w"), {key: value})
+        changed(section, current, {})
+    except CircusError:
+        return
+    sent = json.loads(json.dumps(status.option(section, current, key)))
+    again, (change,) = changed(section, current, {key: sent})
+    assert (again, change.old) == (current, change.new)
 
 
 @pytest.mark.parametrize("key", ["cmd", "numprocesses", "stop_signal"])

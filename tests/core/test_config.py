@@ -75,7 +75,7 @@ def test_both_formats_say_the_same(write: Write, name: str, text: str) -> None:
         "prog --wid $(circus.wid)",
         ["prog", "--wid", "$(circus.wid)", "a b", "c"],
     )
-    assert (web.numprocesses, web.copy_env, web.stop_signal, web.working_dir) == (3, True, signal.SIGQUIT, "")
+    assert (web.numprocesses, web.copy_env, web.stop_signal, web.working_dir) == (3, True, signal.SIGQUIT, None)
     assert web.rlimits == {"nofile": 100, "core": -1}
     assert web.env == {"A": "1", "B": "two words"}
     assert web.extra == {"flapping.attempts": "2"}
@@ -143,6 +143,6 @@ def test_plugins_can_be_known_before_their_options(write: Write) -> None:
     path = write(
         "[plugin:p]\nuse = $(circus.env.HOME)/p.py:P\nx = 1\n[plugin:bad]\n y\n[watcher:web]\nnumproceses = 1\n"
     )
-    chosen, others = plugins(read(path), sections(), environ=ENVIRON)
-    assert {name: options.use for name, options in chosen.items()} == {"p": "/home/me/p.py:P"}
-    assert isinstance(others["p"]["x"], Setting)
+    chosen = plugins(read(path), sections(), environ=ENVIRON)
+    assert {name: options.use for name, options in chosen.options.items()} == {"p": "/home/me/p.py:P"}
+    assert isinstance(chosen.settings["p"]["x"], Setting)

@@ -121,7 +121,7 @@ def test_text_that_is_refused(kind: Kind[object], text: str) -> None:
         (ENVIRONMENT, {"A": "1"}, {"A": "1"}),
         (OCTAL, 0o22, 0o22),
         (OCTAL, "022", 0o22),
-        (LIMIT, None, UNLIMITED),
+        (LIMIT, "Default", None),
         (LIMIT, "unlimited", UNLIMITED),
         (PATTERNS, ["a", "b"], "a b"),
     ],

@@ -110,7 +110,7 @@ def test_an_unknown_level_is_refused() -> None:
     with program() as run:
         answer = run("logs.configure('verbose')")
         assert answer == (
-            "OptionError there is no log level 'verbose' (possible are critical, error, warning, info, debug)"
+            "OptionError there is no log level 'verbose' (expected one of critical, error, warning, info, debug)"
         )
 
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from circus_core.errors import OptionError
 from circus_core.kinds import BOOLEAN, INTEGER, NUMBER, TEXT
 from circus_core.model import sections
-from circus_core.options import Change, Effect, Option, Section, declared, describe, diff, json_schema, option
+from circus_core.options import Effect, Option, Section, declared, describe, json_schema, option
 from circus_core.structure import Place, Problem, Setting, structure
+from circus_core.values import Change, diff, keys, write
+from circus_core.values import read as value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,16 +131,34 @@ def test_doubts_are_warnings(lamp: Section) -> None:
 
 
 def test_diff(lamp: Section) -> None:
-    old = Lamp("desk", "a", limits={"heat": 1, "hours": 2}, extra={"dim": False, "x": 1})
+    old = Lamp("desk", "a", limits={"heat": 1, "hours": 2}, extra={"dim": True, "x": 1})
     new = evolve(old, bulb="b", limits={"heat": 2}, extra={"x": 1, "y": 2})
     assert diff(lamp, old, new) == (
         Change("bulb", "a", "b", Effect.RELOAD),
+        Change("dim", True, False, Effect.NOW),
         Change("limit_heat", 1, 2, Effect.RESTART),
         Change("limit_hours", 2, None, Effect.RESTART),
-        Change("dim", False, None, Effect.NOW),
         Change("y", None, 2, Effect.NOW),
     )
     assert diff(lamp, old, old) == ()
+
+
+def test_an_option_is_read_and_written_by_its_key_wherever_it_is_kept(lamp: Section) -> None:
+    desk = Lamp("desk", "a", limits={"heat": 1}, extra={"x": 1})
+    assert [value_of(lamp, desk, key) for key in keys(lamp, desk)] == ["a", 40, 0.0, False, 1, 1]
+    assert [value_of(lamp, desk, key) for key in ("limit_hours", "unheard")] == [None, None]
+    other = write(lamp, desk, {"watts": 7, "limit_hours": 9, "limit_heat": None, "dim": True, "x": None})
+    assert other == Lamp("desk", "a", 7, limits={"hours": 9}, extra={"dim": True})
+    assert list(keys(lamp, desk, other)) == ["bulb", "watts", "glow_time", "dim", "limit_heat", "limit_hours", "x"]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_nothing_unsets_what_need_not_be_set(text: bool) -> None:
+    section = sections()["watcher"]
+    made, problems = structure(section, {"cmd": Setting("a"), "uid": Setting("", text=text)}, name="w")
+    assert (made.uid, problems) == (None, [])
+    _, problems = structure(section, {"cmd": Setting(""), "numprocesses": Setting("", text=text)}, name="w")
+    assert [problem.key for problem in problems] == ["numprocesses"]
 
 
 def test_describe(lamp: Section) -> None:
@@ -225,8 +245,8 @@ junk = st.text(max_size=8) | st.integers() | st.none() | st.lists(st.text(max_si
 @given(data=st.data(), text=st.booleans())
 def test_junk_settings_are_problems_and_never_an_exception(data: st.DataObject, text: bool) -> None:
     section = sections()["watcher"]
-    keys = [entry.key for entry in section] + ["rlimit_core", "rlimit_x", "free", "numproceses"]
-    raw = data.draw(st.dictionaries(st.sampled_from(keys) | st.text(max_size=9), junk, max_size=6))
+    known = [entry.key for entry in section] + ["rlimit_core", "rlimit_x", "free", "numproceses"]
+    raw = data.draw(st.dictionaries(st.sampled_from(known) | st.text(max_size=9), junk, max_size=6))
     values = {key: Setting(value, text=text) for key, value in raw.items()}
     made, problems = structure(section, values, name="web")
     assert (made is None) == any(not problem.warning for problem in problems)

@@ -7,8 +7,8 @@ from attrs import evolve
 
 from circus_core.kinds import TEXT
 from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions, sections
-from circus_core.options import Effect, Option
-from circus_core.plan import MASK, first_plan, in_start_order, masked, plan
+from circus_core.options import Effect, Option, Section
+from circus_core.plan import MASK, Action, Live, first_plan, in_start_order, masked, plan
 from circus_core.structure import Setting
 from circus_core.testing import watcher
 
@@ -17,18 +17,24 @@ def config(*watchers: WatcherOptions, **others: object) -> Config:
     return Config(watchers={options.name.lower(): options for options in watchers}, **others)
 
 
+def steps(old: Config, new: Config, known: dict[str, Section] | None = None) -> tuple[Action, ...]:
+    """The plan where what runs is what the old files say."""
+    live = {key: Live(options, True) for key, options in old.watchers.items()}
+    return plan(known or sections(), old, new, live, old.plugins)
+
+
 def planned(old: Config, new: Config) -> list[tuple[str, str]]:
-    return [(action.what, action.target) for action in plan(sections(), old, new)]
+    return [(action.what, action.target) for action in steps(old, new)]
 
 
 def words(old: Config, new: Config) -> list[str]:
-    return [str(action) for action in plan(sections(), old, new)]
+    return [str(action) for action in steps(old, new)]
 
 
 def changed(**options: object) -> tuple[str, str]:
     """What the one action is, and why, if these options of a watcher become others."""
     before, after = {key: pair[0] for key, pair in options.items()}, {key: pair[1] for key, pair in options.items()}
-    (action,) = plan(sections(), config(watcher("w", **before)), config(watcher("w", **after)))
+    (action,) = steps(config(watcher("w", **before)), config(watcher("w", **after)))
     assert action.target == "w"
     return action.what, action.why
 
@@ -93,7 +99,7 @@ def test_the_option_of_a_plugin_has_the_effect_that_the_plugin_declares():
     known = sections()
     known["watcher"].add(Option("colour", TEXT, None, "Its colour.", Effect.RELOAD, plugin="paint"))
     old, new = config(watcher("w", extra={"colour": "red"})), config(watcher("w", extra={"colour": "blue"}))
-    assert [str(action) for action in plan(known, old, new)] == ["reload w: colour 'red' -> 'blue'"]
+    assert [str(action) for action in steps(old, new, known)] == ["reload w: colour 'red' -> 'blue'"]
 
 
 def test_circus_changes_are_in_force_at_once_or_after_a_restart():
@@ -132,7 +138,7 @@ def test_a_plugin_that_moves_out_of_circusd_is_unloaded():
     outside = evolve(old, plugins={"p": PluginOptions("p", "a:A")})
     idle = evolve(old, plugins={"p": PluginOptions("p", "a:A", host="core", active=False)})
     assert planned(old, outside) == planned(old, idle) == [("plugin-unload", "p")]
-    assert planned(outside, old) == [("plugin-load", "p")]
+    assert [str(action) for action in plan(sections(), outside, old, {}, ())] == ["plugin-load p: its section is new"]
 
 
 def test_the_first_plan_loads_then_starts_by_priority():
@@ -155,7 +161,7 @@ def test_the_first_plan_loads_then_starts_by_priority():
 def test_secrets_are_masked_in_what_the_plan_says():
     old = config(watcher("w", env={"DB_PASSWORD": "old", "A": "1"}, extra={"api_token": "old"}))
     new = config(watcher("w", env={"DB_PASSWORD": "new", "A": "2"}, extra={"api_token": "new"}))
-    (action,) = plan(sections(), old, new)
+    (action,) = steps(old, new)
     assert action.why == (
         f"env {{'DB_PASSWORD': '{MASK}', 'A': '1'}} -> {{'DB_PASSWORD': '{MASK}', 'A': '2'}}, "
         f"api_token {MASK} -> {MASK}"
@@ -169,3 +175,53 @@ def test_secrets_are_masked_in_what_the_plan_says():
 )
 def test_a_variable_named_like_a_secret_is_masked(name):
     assert masked({name: "x", "HOME": "/"}) == {name: MASK, "HOME": "/"}
+
+
+def against(old: Config, new: Config, *live: Live, loaded: tuple[str, ...] = ()) -> list[str]:
+    """The plan where something else runs than the old files say."""
+    found = plan(sections(), old, new, {each.options.name.lower(): each for each in live}, loaded)
+    return [str(action) for action in found]
+
+
+def test_a_watcher_that_a_command_removed_is_there_again_changed_or_not():
+    old = config(watcher("a"), watcher("b", autostart=False))
+    assert against(old, old) == [
+        "start a: a command had removed it",
+        "add b: a command had removed it; autostart is off",
+    ]
+    assert against(old, config(watcher("a", priority=3))) == ["start a: a command had removed it"]
+    assert against(old, config()) == []
+
+
+def test_a_watcher_that_a_command_added_stays_until_it_has_a_section():
+    own = Live(watcher("Own", numprocesses=3), True)
+    assert against(config(), config(), own) == []
+    assert against(config(), config(watcher("own")), own) == ["adjust Own: numprocesses 3 -> 1"]
+    assert against(config(), config(watcher("own", numprocesses=3)), own) == []
+
+
+def test_what_commands_set_counts_and_not_what_the_old_file_said():
+    old, new = config(watcher("w", numprocesses=1)), config(watcher("w", numprocesses=4, priority=1))
+    assert against(old, new, Live(watcher("w", numprocesses=4), True)) == ["update w: priority 0 -> 1"]
+    assert against(old, new, Live(watcher("w", numprocesses=2, max_age=9), True)) == [
+        "adjust w: numprocesses 2 -> 4, priority 0 -> 1"
+    ]
+    assert against(old, old, Live(watcher("w", "sleep 9", numprocesses=2), True)) == []
+
+
+def test_a_stopped_watcher_is_told_to_stay_so():
+    old, new = config(watcher("w")), config(watcher("w", "sleep 9"))
+    assert against(old, new, Live(watcher("w"), False)) == ["update w: cmd 'sleep 1000' -> 'sleep 9'; it stays stopped"]
+
+
+def test_what_a_command_set_gives_way_where_it_contradicts_the_section():
+    old, new = config(watcher("w")), config(watcher("w", singleton=True))
+    assert against(old, new, Live(watcher("w", numprocesses=3, priority=2), True)) == [
+        "adjust w: numprocesses 3 -> 1, singleton False -> True, priority 2 -> 0"
+    ]
+
+
+def test_a_plugin_that_could_not_be_loaded_is_tried_again():
+    both = plugins(p="a:A")
+    assert against(both, both) == ["plugin-load p: it could not be loaded before"]
+    assert against(both, both, loaded=("p",)) == against(both, plugins()) == []

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from circus_core.errors import ConfigError, RequestError
+from circus_core.errors import ConfigError, PluginError, RequestError
 from circus_core.supervisor import Supervisor
 from circus_core.testing import Events, Supervised, alive, until
 from tests.core.proc import environ
@@ -130,6 +130,51 @@ async def test_a_new_section_for_a_watcher_added_by_a_command_is_in_force(superv
         assert run.pids("c")[0] == pid
         assert len(run.pids("c")) == 3
         assert run.events.named("watcher_added", watcher="c")[1:] == []
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_watcher_that_a_command_removed_is_there_again(supervise, file, changed):
+    """The file is what is wanted (PROTOCOL.md 6.9)."""
+    async with file.supervised(TWO) as run:
+        a = run.pids("a")
+        await run.call("rm", name="b", waiting=True)
+        text = TWO + "numprocesses = 2\n" * changed
+        assert await file.reload(run, text, plan=True) == [("start", "b")]
+        assert await file.reload(run, text) == [("start", "b")]
+        assert len(run.pids("b")) == 1 + changed
+        assert run.pids("a") == a
+        assert await file.reload(run, text) == []
+
+
+async def test_the_last_of_several_files_counts_however_long_an_earlier_order_waits(supervise, file):
+    async with file.supervised(TWO) as run:
+        run.client.cast("restart", name="a")
+        for number in (4, 2):
+            file.write(TWO.replace("numprocesses = 2", f"numprocesses = {number}"))
+            run.client.cast("reloadconfig")
+        await run.events.wait_for("supervisor_reloaded", count=2)
+        assert len(run.pids("a")) == 2
+
+
+async def test_a_plugin_that_cannot_be_loaded_keeps_nothing_else_from_being_done(supervise, file):
+    (file.path.parent / "mine.py").write_text(
+        textwrap.dedent("""
+            from pathlib import Path
+
+            class Mine:
+                def circus_startup(self):
+                    if not Path(__file__ + ".ok").exists():
+                        raise OSError("not yet")
+            """)
+    )
+    text = TWO + "[watcher:c]\ncmd = sleep 1000\n[plugin:mine]\nuse = mine.py:Mine\nhost = core\n"
+    async with file.supervised(TWO) as run:
+        with pytest.raises(PluginError, match="not yet"):
+            await file.reload(run, text)
+        assert len(run.pids("c")) == 1
+        (file.path.parent / "mine.py.ok").touch()
+        assert await file.reload(run, text) == [("plugin-load", "mine")]
+        assert await file.reload(run, text) == []
 
 
 async def test_a_removed_section_stops_its_tree(supervise, file, tmp_path):

@@ -59,7 +59,7 @@ def test_without_a_configuration_it_says_how_it_is_used() -> None:
     ("arguments", "message"),
     [
         (["--nothing", "a.ini"], "unrecognized arguments: --nothing"),
-        (["--log-level", "loud", "a.ini"], "there is no log level 'loud' (possible are critical, error, "),
+        (["--log-level", "loud", "a.ini"], "there is no log level 'loud' (expected one of critical, error, "),
         (["--check"], "--check needs a configuration file"),
     ],
 )
@@ -107,7 +107,7 @@ colour = blue
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("loglevel = loud", "there is no log level 'loud'"),
+        ("loglevel = loud", "app.ini:2: [circus] loglevel: 'loud' isn't a log level (expected one of critical, "),
         ("logoutput = syslog://?coffee", "there is no syslog facility 'coffee'"),
         ("loggerconfig = no.json", "no.json' cannot be read: No such file or directory"),
     ],

@@ -179,7 +179,8 @@ def test_ctrl_c_ends_it_in_words(stub: Stub) -> None:
 def test_options_are_typed_by_their_declarations(stub: Stub) -> None:
     stub.answers["set"] = {}
     words = ["numprocesses", "4", "graceful_timeout", "2.5", "stop_signal", "int", "copy_env", "yes", "umask", "022",
-             "rlimit_nofile", "", "rlimit_core", "0", "env", "A=$WHERE,B=2", "cmd", "-x", "uid", "1000"]  # fmt: skip
+             "rlimit_nofile", "", "rlimit_core", "0", "env", "A=$WHERE,B=2", "cmd", "-x", "uid", "1000",
+             "gid", "", "rlimit_as", "default"]  # fmt: skip
     done = circusctl("set", "web", *words, endpoint=stub.endpoint, WHERE="here")
     assert (done.returncode, done.stdout) == (0, "ok\n")
     (asked,) = stub.of("set")
@@ -188,12 +189,14 @@ def test_options_are_typed_by_their_declarations(stub: Stub) -> None:
         "graceful_timeout": 2.5,
         "stop_signal": 2,
         "copy_env": True,
-        "umask": 0o22,
-        "rlimit_nofile": None,
+        "umask": "022",
+        "rlimit_nofile": "unlimited",
         "rlimit_core": 0,
         "env": {"A": "here", "B": "2"},
         "cmd": "-x",
         "uid": 1000,
+        "gid": None,
+        "rlimit_as": None,
     }
     assert stub.of("schema") == []
 
@@ -212,10 +215,10 @@ def test_options_of_plugins_are_typed_by_circusds_schema(stub: Stub) -> None:
             }
         }
     }
-    words = ["colour", "7", "shiny", "on", "hooks.before", "a,b", "anything.else", "1"]
+    words = ["colour", "7", "shiny", "on", "coats", "", "hooks.before", "a,b", "anything.else", "1"]
     assert circusctl("set", "web", *words, endpoint=stub.endpoint).returncode == 0
     assert stub.of("set")[0]["options"] == {
-        "colour": "7", "shiny": True, "hooks.before": ["a", "b"], "anything.else": "1",
+        "colour": "7", "shiny": True, "coats": None, "hooks.before": ["a", "b"], "anything.else": "1",
     }  # fmt: skip
     assert len(stub.of("schema")) == 1
     done = circusctl("set", "web", "coats", "many", endpoint=stub.endpoint)
