@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from circus_core.options import Section
 
 MASK = "********"
-_SECRET = re.compile(r"pass|secret|token|key|credential|auth|dsn|private|cookie", re.IGNORECASE)
+_SECRET = re.compile(r"pass|secret|token|key|credential|auth|dsn|webhook|private|cookie", re.IGNORECASE)
 
 
 @frozen
