@@ -77,8 +77,9 @@ def options_page(known: Assembly) -> str:
     lines = [
         MADE,
         "# Options",
-        "The same options in ini files and in TOML. A duration is in seconds and may have a fraction; a size is in"
-        " bytes. *Takes effect* says what a running circusd does when `set` or `reloadconfig` changes it.",
+        "[How they are written](../configuration.md), in ini and in TOML. A duration is in seconds and may have a"
+        " fraction; a size is in bytes. *Takes effect* says what a running circusd does when `set` or `reloadconfig`"
+        " changes it.",
     ]
     for section in known.sections.values():
         name = f"[{section.name}:NAME]" if section.named else f"[{section.name}]"
