@@ -1,8 +1,17 @@
 """circus-bus, as a rule of the working tree that this file is in."""
 
+import os
+import subprocess
+
 from install import Cache, NotHereError
 
 from supervisors.circus import Circus
+
+COMPILE = """
+import compileall, circus_core, circus_plugins
+for package in circus_core, circus_plugins:
+    compileall.compile_dir(package.__path__[0], quiet=1)
+"""
 
 
 class Ours(Circus):
@@ -15,6 +24,9 @@ class Ours(Circus):
         self.endpoint = f"ipc://{self.folder}/control.sock"
         if not (self.bin / "circusd").exists():
             raise NotHereError(f"no circusd in {self.bin}: make install")
+        # An installer compiles what it installs; in a working tree, Python may have been told not to.
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+        subprocess.run([self.bin / "python", "-c", COMPILE], env=environment, check=True)
 
 
 class OursOneWatcher(Ours):
