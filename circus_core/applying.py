@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from circus_core.errors import CircusError, ConflictError
+from circus_core.errors import CircusError, ConflictError, SpawnError
 from circus_core.events import SupervisorReloaded
 from circus_core.plan import Action, Live, in_start_order, merged, plan
 from circus_core.values import Change, diff
@@ -104,7 +104,15 @@ def _follow(
         made = merged(section, now, before, wanted)
         return made, diff(section, now, made)
 
-    return watcher.update(change)
+    done = watcher.update(change)
+    done.add_done_callback(lambda done: _noted(supervisor, before, done))
+    return done
+
+
+def _noted(supervisor: Supervisor, before: WatcherOptions | None, done: asyncio.Future[None]) -> None:
+    """What a watcher could not follow is not in force, so that the next reload tries again."""
+    if before is not None and not done.cancelled() and isinstance(done.exception(), SpawnError):
+        supervisor.assembly.keep(before)
 
 
 async def _do_plugin(supervisor: Supervisor, action: Action) -> None:

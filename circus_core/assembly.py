@@ -170,6 +170,10 @@ class Assembly:
             elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin not in self.bus.loaded}
             self.sections[name].added = {**self._own(self.sections[name]), **elsewhere}
 
+    def keep(self, options: WatcherOptions) -> None:
+        """Have one watcher's section in force as it was before."""
+        self.config = evolve(self.config, watchers={**self.config.watchers, options.name.lower(): options})
+
     def _own(self, section: Section) -> dict[str, Option]:
         """What plugins inside circusd added to a section."""
         return {key: entry for key, entry in section.added.items() if entry.plugin in self.bus.loaded}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import CircusError, OptionError, RequestError
 from circus_core.kinds import COMMAND
+from circus_core.launch import identity
 from circus_core.options import Effect
 from circus_core.plan import MASK
 from circus_core.values import Change, read, write
@@ -22,6 +23,7 @@ def changed(
 ) -> tuple[WatcherOptions, tuple[Change, ...]]:
     """`current` with the options that were asked for, and one change for each of them, in order; raises OptionError.
 
+    Raises SpawnError for a user or group that this machine does not have.
     None puts an option back to what it is without being set, if it need not be set. A text in the environment that is
     masked as `get` shows it stays as it is.
     """
@@ -29,6 +31,9 @@ def changed(
     if new.singleton and new.numprocesses > 1:
         raise CircusError("Singleton watcher has a single process", hint="numprocesses can only be 0 or 1")
     _refuse_contradictions(new)
+    if (new.uid, new.gid) != (current.uid, current.gid):
+        # Said now and to whoever asked, rather than by the next spawn.
+        identity(new)
     return new, tuple(_change(section, current, new, key) for key in asked)
 
 

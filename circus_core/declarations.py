@@ -119,7 +119,7 @@ class WatcherOptions:
     max_age: float = option(NUMBER, 0, unit="s", minimum=0, help="Replace a process that is older; 0 is never.")
     max_age_variance: float = option(NUMBER, 30, unit="s", minimum=0, help="Up to this much is added to max_age.")
 
-    respawn: bool = option(BOOLEAN, True, help="Replace a process that ends by itself.")
+    respawn: bool = option(BOOLEAN, True, effect=SCALE, help="Replace a process that ends by itself.")
     max_retry: int | None = option(
         INTEGER,
         None,

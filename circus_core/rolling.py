@@ -1,8 +1,9 @@
-"""Replace the processes of a watcher while it goes on working: one after another, or new ones before old ones stop."""
+"""Spawn the processes of a watcher, and replace them while it goes on working, all at the pace its options ask for."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from circus_core.errors import SpawnError
@@ -10,7 +11,32 @@ from circus_core.errors import SpawnError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from circus_core.process import Process
     from circus_core.slots import Slot, Slots
+
+TURN = 0.01
+"""Seconds of spawning after which others get their turn on the loop."""
+
+
+async def fill(slots: Slots, say: Callable[[str], None] | None) -> list[Process]:
+    """Open and fill the missing slots, with the pause between spawns that the options ask for."""
+    filled: list[Process] = []
+    wanted = slots.missing()
+    turn = time.monotonic()
+    for number in range(wanted):
+        if number and slots.options.warmup_delay:
+            await asyncio.sleep(slots.options.warmup_delay)
+        elif time.monotonic() - turn > TURN:
+            await asyncio.sleep(0)
+            turn = time.monotonic()
+        if not slots.missing():
+            break
+        process = slots.fill(slots.open())
+        if process is not None:
+            filled.append(process)
+        if say is not None:
+            say(f"{slots.options.name}: {number + 1} of {wanted} started")
+    return filled
 
 
 async def retire_all(slots: Slots, leaving: list[Slot]) -> None:

@@ -44,8 +44,13 @@ TABLE: dict[tuple[WatcherState, str], tuple[WatcherState, type[Event] | None]] =
 }
 """State and input -> the next state, and the event that tells of it. Any other pair is a fault of ours."""
 
-TURN = 0.01
-"""Seconds of spawning after which others get their turn on the loop."""
+
+@attrs.define
+class _Change:
+    """What a change of options replaces, and what it changes, once its turn has come."""
+
+    before: WatcherOptions
+    changes: Sequence[Change] = ()
 
 
 class Watcher:
@@ -116,9 +121,12 @@ class Watcher:
     def update(
         self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]
     ) -> asyncio.Future[None]:
-        """Put changed options in force, by whatever the changes need; `change` is called when its turn comes."""
-        effects: set[Effect] = set()
-        return self.queue.submit("set", lambda: self._follow(effects), first=lambda: effects.update(self._set(change)))
+        """Put changed options in force, by whatever the changes need; `change` is called when its turn comes.
+
+        If processes do not come up with them, the options are what they were, and the answer is why.
+        """
+        made = _Change(self.options)
+        return self.queue.submit("set", lambda: self._follow(made), first=lambda: self._set(made, change))
 
     def abandon(self) -> asyncio.Future[None]:
         """Forget the processes, which go on by themselves."""
@@ -145,7 +153,7 @@ class Watcher:
         kept = [process.pid for process in self.slots.processes()]
         self._starting = True
         try:
-            started = [process.pid for process in await self._fill(say)]
+            started = [process.pid for process in await rolling.fill(self.slots, say)]
         finally:
             self._starting = False
         if self.slots.settled and not (self.slots.dry and self.options.numprocesses):
@@ -163,26 +171,6 @@ class Watcher:
             plugin, refusal = answer
             bus.publish(ActionVetoed(watcher=self.name, intent="start", reason=refusal.reason, plugin=plugin))
             raise VetoedError(f"{self.name} was not started: {refusal.reason}", hint=f"plugin {plugin} refused it")
-
-    async def _fill(self, say: Callable[[str], None] | None) -> list[Process]:
-        """Open and fill the missing slots, with the pause between spawns that the options ask for."""
-        filled: list[Process] = []
-        wanted = self.slots.missing()
-        turn = time.monotonic()
-        for number in range(wanted):
-            if number and self.options.warmup_delay:
-                await asyncio.sleep(self.options.warmup_delay)
-            elif time.monotonic() - turn > TURN:
-                await asyncio.sleep(0)
-                turn = time.monotonic()
-            if not self.slots.missing():
-                break
-            process = self.slots.fill(self.slots.open())
-            if process is not None:
-                filled.append(process)
-            if say is not None:
-                say(f"{self.name}: {number + 1} of {wanted} started")
-        return filled
 
     async def _stop(self, say: Callable[[str], None] | None) -> None:
         if self.state is STOPPED and not self.slots.leaving:
@@ -246,7 +234,7 @@ class Watcher:
             # Slots without a process go first, then the oldest processes (PROTOCOL.md 6.3).
             oldest = self.slots.oldest_first()
             ends = [self.slots.retire(slot) for slot in oldest[: max(surplus, 0)]]
-            await self._fill(say)
+            await rolling.fill(self.slots, say)
             self._settle(operating=True)
             await asyncio.gather(*(end for end in ends if end is not None))
         return self.options.numprocesses
@@ -256,19 +244,29 @@ class Watcher:
         self.slots.release()
         self.state = STOPPED
 
-    def _set(self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]) -> set[Effect]:
-        options, changes = change(self.options)
+    def _set(self, made: _Change, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]) -> None:
+        made.before = self.options
+        options, made.changes = change(self.options)
         self.adopt(options)
-        for each in changes:
-            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=each.key))
-        return {each.effect for each in changes}
+        self._tell(made)
 
-    async def _follow(self, effects: set[Effect]) -> None:
-        """Do what changed options need to be in force."""
-        if Effect.SCALE in effects:
-            await self._fit(None)
-        if Effect.RELOAD in effects and self.running:
-            await self._reload(sequential=False, say=None, running=True)
+    def _tell(self, made: _Change) -> None:
+        for each in made.changes:
+            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=each.key))
+
+    async def _follow(self, made: _Change) -> None:
+        """Do what changed options need; if that fails they are not in force, so that whoever dies comes back."""
+        effects = {each.effect for each in made.changes}
+        try:
+            if Effect.SCALE in effects:
+                await self._fit(None)
+            if Effect.RELOAD in effects and self.running:
+                await self._reload(sequential=False, say=None, running=True)
+        except SpawnError:
+            log.error("%s: its options are again what they were", self.name)
+            self.adopt(made.before)
+            self._tell(made)
+            raise
 
     def adopt(self, options: WatcherOptions) -> None:
         """Take other options, and leave the processes as they are."""

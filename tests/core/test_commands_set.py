@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,7 @@ async def test_a_change_takes_what_the_option_says(supervise, key):
             assert run.pids("w") not in ([], pids)
         elif entry.effect is Effect.SCALE:
             assert run.pids("w")[: len(pids)] == pids
-            assert len(run.pids("w")) == 2
+            assert len(run.pids("w")) == run.supervisor.watcher("w").options.numprocesses
         else:
             assert (reloads, run.pids("w")) == ([], pids)
 
@@ -246,3 +247,35 @@ async def test_negative_numbers_of_processes_are_none(supervise):
         await run.call("set", name="w", options={"numprocesses": -5}, waiting=True)
         assert await run.call("get", name="w", keys=["numprocesses"]) == {"options": {"numprocesses": 0}}
         assert run.pids("w") == []
+
+
+@pytest.mark.parametrize("options", [{"working_dir": "/no/such/folder"}, {"cmd": "/no/such/program"}])
+async def test_what_no_process_comes_up_with_is_not_in_force(supervise, options):
+    async with supervise(watcher("w", numprocesses=2)) as run:
+        before, pids = run.supervisor.watcher("w").options, run.pids("w")
+        with pytest.raises(CircusError, match="the old processes go on"):
+            await run.call("set", name="w", options=options, waiting=True)
+        assert run.supervisor.watcher("w").options == before
+        assert run.pids("w") == pids
+        assert len(run.events.named("watcher_updated")) == 2
+        os.kill(pids[0], signal.SIGKILL)
+        await run.events.wait_for("process_spawned", count=3)
+        assert await run.call("reload", name="w", waiting=True)
+
+
+@pytest.mark.parametrize("options", [{"uid": "nobody-of-that-name"}, {"gid": "nobody-of-that-name"}])
+async def test_users_and_groups_that_are_not_there_are_refused_at_once(supervise, options):
+    async with supervise(watcher("w")) as run:
+        with pytest.raises(CircusError, match=r"there is no (user|group) nobody-of-that-name"):
+            await run.call("set", name="w", options=options)
+        assert run.events.named("watcher_updated") == []
+
+
+async def test_respawn_switched_on_fills_what_has_become_empty_meanwhile(supervise):
+    async with supervise(watcher("w", numprocesses=2, respawn=False)) as run:
+        first, second = run.pids("w")
+        os.kill(first, signal.SIGKILL)
+        await run.events.wait_for("process_exited")
+        assert run.pids("w") == [second]
+        await run.call("set", name="w", options={"respawn": True}, waiting=True)
+        assert len(run.pids("w")) == 2

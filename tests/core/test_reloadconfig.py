@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from circus_core.errors import ConfigError, PluginError, RequestError
+from circus_core.errors import CircusError, ConfigError, PluginError, RequestError
 from circus_core.supervisor import Supervisor
 from circus_core.testing import Events, Supervised, alive, until
 from tests.core.proc import environ
@@ -328,3 +328,29 @@ async def test_a_plugin_inside_is_loaded_reloaded_and_unloaded(supervise, file):
         assert await file.reload(run, TWO) == [("plugin-unload", "mine")]
         assert log.read_text().split() == ["started", "ended"]
         assert [each["name"] for each in (await run.call("plugins"))["plugins"]] == ["events"]
+
+
+async def test_what_could_not_be_followed_is_answered_and_tried_again(supervise, file, tmp_path):
+    program = tmp_path / "later"
+    broken = TWO.replace("[watcher:a]\ncmd = sleep 1000", f"[watcher:a]\ncmd = {program} 1000")
+    assert broken != TWO
+    async with file.supervised(TWO) as run:
+        a, b = run.pids("a"), run.pids("b")
+        file.write(broken)
+        for _ in range(2):
+            with pytest.raises(CircusError, match=r"reload of a stopped: .*there is no file .*the old processes go on"):
+                await run.call("reloadconfig", waiting=True)
+            assert (run.pids("a"), run.pids("b")) == (a, b)
+            assert [action["target"] for action in (await run.call("reloadconfig", plan=True))["plan"]] == ["a"]
+        program.symlink_to("/bin/sleep")
+        await run.call("reloadconfig", waiting=True)
+        assert run.pids("a") not in ([], a)
+        assert (await run.call("reloadconfig", plan=True))["plan"] == []
+
+
+async def test_a_new_watcher_that_does_not_start_is_answered(supervise, file):
+    async with file.supervised(TWO) as run:
+        file.write(TWO + "[watcher:new]\ncmd = /no/such/program\nmax_retry = 1\n")
+        with pytest.raises(CircusError, match="new did not start"):
+            await run.call("reloadconfig", waiting=True)
+        assert (await run.call("status"))["statuses"]["a"] == "active"
