@@ -1,0 +1,126 @@
+"""The base of plugins that send numbers to a statsd server, by UDP and without ever waiting for anyone.
+
+It measures nothing. That a server is not there or loses what is sent is no failure of the plugin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import socket
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import statsd
+from attrs import frozen
+
+from circus_core.kinds import INTEGER, NUMBER, TEXT
+from circus_core.options import option
+from circus_core.plugin import CircusPlugin
+
+if TYPE_CHECKING:
+    from circus_core.periodic import Periodic
+
+LOCALHOST = "localhost"
+AGAIN = 60.0
+"""Seconds after which the server's name is looked up again, if it was not found."""
+
+
+@frozen(kw_only=True)
+class StatsdOptions:
+    """The options that all these plugins have (PROTOCOL.md 7)."""
+
+    application_name: str = option(TEXT, "app", help="Part of every metric: `circus.NAME.watcher.`.")
+    host: str = option(
+        TEXT, LOCALHOST, help="The machine of the statsd server. With `host = core` it is that of `statsd_host`."
+    )
+    statsd_host: str = option(TEXT, "", help="As `host`, which cannot say it for a plugin inside circusd.")
+    port: int = option(INTEGER, 8125, minimum=1, help="The UDP port of the statsd server.")
+    sample_rate: float = option(
+        NUMBER, 1.0, minimum=0, help="The part of counts and times that is sent; the server multiplies by it."
+    )
+
+
+class Metrics:
+    """The metrics of one plugin. What a name must not have, such as the colon of `plugin:x`, is replaced."""
+
+    def __init__(self, client: Any, rate: float) -> None:
+        self._client = client
+        self._rate = rate
+
+    def incr(self, name: str, count: int = 1) -> None:
+        """Count something."""
+        self._client.incr(bucket(name), count, rate=self._rate)
+
+    def timing(self, name: str, milliseconds: float) -> None:
+        """Tell how long something took."""
+        self._client.timing(bucket(name), milliseconds, rate=self._rate)
+
+    def gauge(self, name: str, value: float) -> None:
+        """Tell the value of something as it is now. Never left out: there is nothing to make up for it."""
+        self._client.gauge(bucket(name), value)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._client.close()
+
+
+class StatsdPlugin(CircusPlugin):
+    """A plugin whose `metrics` go to a statsd server. A subclass that starts up or shuts down calls these too."""
+
+    Options: ClassVar[type | None] = StatsdOptions
+    metrics: Metrics | None = None
+    _again: Periodic | None = None
+
+    async def circus_startup(self) -> None:
+        """Find the server."""
+        await self._find()
+        if self.metrics is None:
+            self._again = self.every(AGAIN, self._find)
+
+    def circus_shutdown(self) -> None:
+        """Close what is open."""
+        if self.metrics is not None:
+            self.metrics.close()
+
+    def count(self, name: str) -> None:
+        """Count something, if the server was found."""
+        if self.metrics is not None:
+            self.metrics.incr(name)
+
+    async def _find(self) -> None:
+        name = self.options.statsd_host or self.options.host
+        try:
+            address = await _address(name)
+        except OSError as error:
+            if self._again is None:
+                self.log.warning(
+                    "the statsd server %s is not found (%s): no metrics until it is, which is tried every %g s",
+                    name, error.strerror or error, AGAIN,
+                )  # fmt: skip
+            return
+        if self._again is not None:
+            self._again.cancel()
+            self.log.info("the statsd server %s is found", name)
+        prefix = f"circus.{bucket(self.options.application_name)}.watcher"
+        client = statsd.StatsClient(address, self.options.port, prefix=prefix, ipv6=":" in address)
+        # It has no option for that; what the kernel does not take at once is dropped, as UDP may be.
+        client._sock.setblocking(False)
+        self.metrics = Metrics(client, self.options.sample_rate)
+
+
+def bucket(name: str) -> str:
+    """A name as part of a metric: what would end it in statsd's format, and what is not ASCII, is a `_`."""
+    return re.sub(r"[^!-~]|[:|@]", "_", name)
+
+
+async def _address(name: str) -> str:
+    """The IP address of a machine; raises OSError. The name of this machine to itself needs no look-up."""
+    if name == LOCALHOST:
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    return str(found[0][4][0])
