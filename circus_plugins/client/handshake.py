@@ -15,6 +15,8 @@ from circus_core.errors import ForbiddenError
 _EVENT = struct.Struct("=HI")
 """The first frame of a monitor's message (zmq_socket_monitor(3))."""
 AUTH, PROTOCOL = int(zmq.Event.HANDSHAKE_FAILED_AUTH), int(zmq.Event.HANDSHAKE_FAILED_PROTOCOL)
+MISMATCH = int(zmq.Event.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+"""Of the protocol errors the one that means: one side wants keys, and the other does not."""
 LOST = int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
 
 
@@ -54,17 +56,18 @@ class Handshake:
 
     def _look(self) -> None:
         assert self._monitor is not None
-        event, _ = _EVENT.unpack(self._monitor.recv_multipart()[0])
+        event, value = _EVENT.unpack(self._monitor.recv_multipart()[0])
         if event == AUTH:
             raise ForbiddenError(
                 f"{self._endpoint} does not accept this key: it was revoked, or never made there",
                 hint="where circusd runs, `circusctl keys list` shows which there are; `circusctl keys new` makes one",
             )
-        if event == PROTOCOL and not self._keyed:
+        mismatch = event == PROTOCOL and value == MISMATCH
+        if mismatch and not self._keyed:
             raise ForbiddenError(
                 f"{self._endpoint} asks for a key", hint="give one with --key FILE (or CIRCUSCTL_KEY, or `key`)"
             )
-        if event == PROTOCOL:
+        if mismatch:
             raise ForbiddenError(f"{self._endpoint} takes no key", hint="circusd has no keys_dir for this endpoint")
         self._lost = True
 

@@ -63,6 +63,8 @@ class Door:
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(self._file, os.lstat(self.path)):
                         os.unlink(self.path)  # libzmq leaves it behind
-            if self.port:
-                self.let_go()
-            self.socket.close(int(linger * 1000))
+            try:
+                if self.port:
+                    self.let_go()
+            finally:
+                self.socket.close(int(linger * 1000))

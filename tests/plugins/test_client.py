@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from circus_core.errors import (
     CircusError,
     ConfigError,
     EndpointError,
+    ForbiddenError,
     RequestError,
     UnknownCommandError,
     UnknownWatcherError,
@@ -24,7 +27,8 @@ from circus_core.errors import (
 from circus_core.events import WatcherStarted
 from circus_plugins.client import AsyncClient, Client, NoAnswerError, wire
 from circus_plugins.control import envelope as envelopes
-from tests.plugins.standin import opened, until
+from circus_plugins.doors import keys
+from tests.plugins.standin import opened, plugin, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,6 +202,45 @@ def test_silence_has_its_cause_in_the_error(tmp_path: Path) -> None:
         client.call("status")
     assert f"no answer from {endpoint} within 0.05 seconds: there is no socket" in str(caught.value)
     assert "is circusd running" in caught.value.hint
+
+
+def test_what_speaks_something_else_is_not_said_to_ask_for_a_key() -> None:
+    def answer(server: socket.socket) -> None:
+        with server.accept()[0] as peer:
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            peer.recv(1000)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with Client(endpoint, timeout=0.5) as client, pytest.raises(NoAnswerError):
+            client.call("status")
+        thread.join()
+
+
+def test_the_blocking_client_is_told_at_once_that_keys_do_not_fit(tmp_path: Path) -> None:
+    folder = str(tmp_path / "keys")
+    ours, lost = keys.new(folder, "ann", "view"), keys.new(folder, "bob", "view")
+    kept = keys.load(lost)
+    keys.revoke(folder, "bob")
+
+    def refusal(endpoint: str, key: str | keys.Pair | None) -> str:
+        with Client(endpoint, timeout=60, key=key) as client, pytest.raises(ForbiddenError) as caught:
+            client.call("status")
+        return caught.value.message
+
+    async def main() -> None:
+        async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder) as supervisor:
+            endpoint = plugin(supervisor, "control")._entrance.served.door.text
+            assert await asyncio.to_thread(refusal, endpoint, None) == f"{endpoint} asks for a key"
+            said = await asyncio.to_thread(refusal, endpoint, kept)
+            assert said == f"{endpoint} does not accept this key: it was revoked, or never made there"
+        async with opened(endpoint="tcp://127.0.0.1:*") as supervisor:
+            endpoint = plugin(supervisor, "control")._entrance.served.door.text
+            assert await asyncio.to_thread(refusal, endpoint, ours) == f"{endpoint} takes no key"
+
+    asyncio.run(main())
 
 
 def test_the_blocking_client_follows_events() -> None:
