@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
+from circus_plugins.client.handshake import AUTH, PROTOCOL
 from circus_plugins.client.subscription import Subscription
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import Edge
@@ -63,7 +65,9 @@ class AsyncClient:
         except BaseException:
             self._connections.close()
             raise
+        self._refusal: CircusError | None = None
         self._edge = Edge(self._loop, self._socket, self._answered)
+        self._monitor = Edge(self._loop, self._socket.get_monitor_socket(AUTH | PROTOCOL), self._refused)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,11 +81,11 @@ class AsyncClient:
         for subscription in self._subscriptions:
             subscription.close()
         self._edge.close()
+        self._monitor.close()
+        self._socket.disable_monitor()
         self._socket.close(self._linger)
         self._connections.close()
-        for pending in self._calls.values():
-            if not pending.done.done():
-                pending.done.set_exception(_closed())
+        self._fail(_closed())
 
     async def call(
         self,
@@ -137,7 +141,8 @@ class AsyncClient:
             endpoint = wire.events_endpoint(self.endpoint, told)
         if self._closed:
             raise _closed()
-        subscription = Subscription(self._connections.connect(zmq.SUB, endpoint), topics)
+        socket = self._connections.connect(zmq.SUB, endpoint)
+        subscription = Subscription(socket, topics, partial(self._connections.refusal, endpoint=endpoint))
         self._subscriptions.add(subscription)
         return subscription
 
@@ -176,11 +181,24 @@ class AsyncClient:
     def _send(self, message: bytes) -> None:
         if self._closed:
             raise _closed()
+        if self._refusal is not None:
+            raise self._refusal
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:
             raise wire.no_answer(self.endpoint, 0, self._connections.ssh) from None
         self._edge.sent()
+
+    def _refused(self, frames: list[bytes]) -> None:
+        error = self._connections.refusal(frames[0], self.endpoint)
+        if error is not None:
+            self._refusal = error
+            self._fail(error)
+
+    def _fail(self, error: CircusError) -> None:
+        for pending in self._calls.values():
+            if not pending.done.done():
+                pending.done.set_exception(error)
 
     def _answered(self, frames: list[bytes]) -> None:
         answer = wire.reply(frames[-1])

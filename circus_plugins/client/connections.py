@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import zmq
 
 from circus_core.errors import EndpointError
-from circus_plugins.client.handshake import Handshake
+from circus_plugins.client.handshake import Handshake, refusal
 
 if TYPE_CHECKING:
+    from circus_core.errors import CircusError
     from circus_plugins.client.tunnel import Tunnel
     from circus_plugins.doors.keys import Pair
 
@@ -47,6 +48,10 @@ class Connections:
     def handshake(self, socket: zmq.Socket[bytes], endpoint: str) -> Handshake:
         """What to wait with for a socket that was connected to `endpoint`, in a blocking way."""
         return Handshake(socket, endpoint, keyed=self._key is not None)
+
+    def refusal(self, frame: bytes, endpoint: str) -> CircusError | None:
+        """The error of a refusal that the monitor of a socket connected to `endpoint` tells of, if it does."""
+        return refusal(frame, endpoint, keyed=self._key is not None)
 
     def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
         socket.linger = 0

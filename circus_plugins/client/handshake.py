@@ -1,4 +1,4 @@
-"""Waits on a socket, and tells at once where circusd refuses its keys; it reads nothing but the socket's monitor.
+"""Tells at once where circusd refuses a client's keys; it reads nothing but the monitor of the client's socket.
 
 libzmq does not connect again after such a refusal, so there is nothing more to wait for.
 """
@@ -20,8 +20,29 @@ MISMATCH = int(zmq.Event.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 LOST = int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
 
 
+def event_of(frame: bytes) -> int:
+    """What a monitor's message, of which this is the first frame, tells of."""
+    event: int = _EVENT.unpack(frame)[0]
+    return event
+
+
+def refusal(frame: bytes, endpoint: str, *, keyed: bool) -> ForbiddenError | None:
+    """What a monitor's message means for a client of `endpoint` that has a key or not, if it is a refusal for good."""
+    event, value = _EVENT.unpack(frame)
+    if event == AUTH:
+        return ForbiddenError(
+            f"{endpoint} does not accept this key: it was revoked, or never made there",
+            hint="where circusd runs, `circusctl keys list` shows which there are; `circusctl keys new` makes one",
+        )
+    if event != PROTOCOL or value != MISMATCH:
+        return None
+    if keyed:
+        return ForbiddenError(f"{endpoint} takes no key", hint="circusd has no keys_dir for this endpoint")
+    return ForbiddenError(f"{endpoint} asks for a key", hint="give one with --key FILE (or CIRCUSCTL_KEY, or `key`)")
+
+
 class Handshake:
-    """The handshakes of a socket that connects to `endpoint`; only TCP has any that can fail."""
+    """Waits on a socket that connects to `endpoint`, in a blocking way; only TCP has handshakes that can fail."""
 
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, *, keyed: bool) -> None:
         self._endpoint, self._keyed = endpoint, keyed
@@ -56,19 +77,9 @@ class Handshake:
 
     def _look(self) -> None:
         assert self._monitor is not None
-        event, value = _EVENT.unpack(self._monitor.recv_multipart()[0])
-        if event == AUTH:
-            raise ForbiddenError(
-                f"{self._endpoint} does not accept this key: it was revoked, or never made there",
-                hint="where circusd runs, `circusctl keys list` shows which there are; `circusctl keys new` makes one",
-            )
-        mismatch = event == PROTOCOL and value == MISMATCH
-        if mismatch and not self._keyed:
-            raise ForbiddenError(
-                f"{self._endpoint} asks for a key", hint="give one with --key FILE (or CIRCUSCTL_KEY, or `key`)"
-            )
-        if mismatch:
-            raise ForbiddenError(f"{self._endpoint} takes no key", hint="circusd has no keys_dir for this endpoint")
+        error = refusal(self._monitor.recv_multipart()[0], self._endpoint, keyed=self._keyed)
+        if error is not None:
+            raise error
         self._lost = True
 
     def close(self) -> None:

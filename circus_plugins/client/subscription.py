@@ -11,25 +11,37 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from circus_plugins.client.handshake import AUTH, PROTOCOL, event_of
 from circus_plugins.doors.edge import Edge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from circus_core.errors import CircusError
+
+CONNECTED = int(zmq.Event.HANDSHAKE_SUCCEEDED)
 BATCH = 200
 """The most messages of one batch, so that whoever handles them lets others have their turn."""
 
 
 class Subscription:
-    """A SUB socket on its raw descriptor (zmq_getsockopt(3), ZMQ_FD), which is only watched while nothing is there."""
+    """A SUB socket on its raw descriptor (zmq_getsockopt(3), ZMQ_FD), which is only watched while nothing is there.
 
-    def __init__(self, socket: zmq.Socket[bytes], topics: Iterable[bytes]) -> None:
+    `refusal` reads in a monitor's message whether circusd refuses this subscriber for good.
+    """
+
+    def __init__(
+        self, socket: zmq.Socket[bytes], topics: Iterable[bytes], refusal: Callable[[bytes], CircusError | None]
+    ) -> None:
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
         self._waiting: asyncio.Future[None] | None = None
         self._renewed = False
-        self._monitor = Edge(self._loop, socket.get_monitor_socket(zmq.Event.HANDSHAKE_SUCCEEDED), self._connected)
+        self._read_refusal = refusal
+        self._refusal: CircusError | None = None
+        events = CONNECTED | AUTH | PROTOCOL
+        self._monitor = Edge(self._loop, socket.get_monitor_socket(events), self._shook_hands)
         for topic in topics:
             socket.subscribe(topic)
 
@@ -49,11 +61,16 @@ class Subscription:
         return renewed
 
     async def batch(self) -> list[bytes]:
-        """The payloads that have arrived since; none only if it was closed, or the connection renewed."""
+        """The payloads that have arrived since; none only if it was closed, or the connection renewed.
+
+        Raises ForbiddenError once circusd refuses this subscriber's key, or its having none.
+        """
         while not self._socket.closed:
             found = self._arrived()
             if found or self._renewed:
                 return found
+            if self._refusal is not None:
+                raise self._refusal
             self._waiting = self._loop.create_future()
             self._loop.add_reader(self._fd, self._wake)
             try:
@@ -71,8 +88,11 @@ class Subscription:
             self._socket.close(0)
             self._wake()
 
-    def _connected(self, _frames: list[bytes]) -> None:
-        self._renewed = True
+    def _shook_hands(self, frames: list[bytes]) -> None:
+        if event_of(frames[0]) == CONNECTED:
+            self._renewed = True
+        else:
+            self._refusal = self._read_refusal(frames[0])
         self._wake()
 
     def _wake(self) -> None:

@@ -19,7 +19,7 @@ from zmq.utils.monitor import parse_monitor_message
 from circus_core.errors import ConflictError, EndpointError, ForbiddenError, RequestError
 from circus_core.events import WatcherStarted
 from circus_core.requests import Role
-from circus_plugins.client import AsyncClient, NoAnswerError
+from circus_plugins.client import AsyncClient
 from circus_plugins.doors import keys
 from circus_plugins.doors.visitors import Visitors
 from tests.plugins.standin import StandIn, opened, plugin, until
@@ -117,7 +117,7 @@ def test_each_key_has_its_role_and_refusals_name_the_one_needed(folder: str) -> 
     asyncio.run(main())
 
 
-def test_a_wrong_or_missing_key_gets_no_answer(folder: str, tmp_path: Path) -> None:
+def test_a_wrong_or_missing_key_is_refused_at_once(folder: str, tmp_path: Path) -> None:
     ours = Path(keys.new(folder, "ann", "admin")).read_text()
     stranger = Path(keys.new(str(tmp_path / "others"), "ann", "admin"))
     server = next(line for line in ours.splitlines() if "server-key" in line)
@@ -126,10 +126,11 @@ def test_a_wrong_or_missing_key_gets_no_answer(folder: str, tmp_path: Path) -> N
     async def main() -> None:
         async with opened(endpoint="tcp://127.0.0.1:*", keys_dir=folder) as supervisor:
             endpoint = await endpoint_of(supervisor)
-            for file in (None, str(stranger)):
+            for file, reason in ((None, "asks for a key"), (str(stranger), "does not accept this key")):
                 async with AsyncClient(endpoint, key=file) as client:
-                    with pytest.raises(NoAnswerError):
-                        await client.call("status", timeout=0.3)
+                    for _ in range(2):
+                        with pytest.raises(ForbiddenError, match=f"^{endpoint} {reason}"):
+                            await client.call("status", timeout=60)
             assert supervisor.roles == []
 
     asyncio.run(main())
@@ -149,8 +150,8 @@ def test_a_revoked_key_is_refused_on_its_next_request_and_its_next_connection(fo
                 with pytest.raises(ForbiddenError, match="revoked"):
                     await client.call("status")
             async with AsyncClient(endpoint, key=str(kept)) as client:
-                with pytest.raises(NoAnswerError):
-                    await client.call("status", timeout=0.3)
+                with pytest.raises(ForbiddenError, match="does not accept this key: it was revoked"):
+                    await client.call("status", timeout=60)
 
     asyncio.run(main())
 
@@ -210,6 +211,28 @@ def test_a_revoked_key_gets_no_further_event_and_the_others_lose_none(folder: st
                 assert (await anext(follower))["watcher"] == "four"
                 assert not socket.poll(0)
             client.close()
+
+    asyncio.run(main())
+
+
+def test_a_follower_is_told_that_its_key_was_revoked(folder: str) -> None:
+    async def main() -> None:
+        file = keys.new(folder, "ann", "view")
+        async with (
+            opened(
+                publisher=True, endpoint="tcp://127.0.0.1:*", pubsub_endpoint="tcp://127.0.0.1:*", keys_dir=folder
+            ) as supervisor,
+            AsyncClient(await endpoint_of(supervisor), key=file) as client,
+        ):
+            follower = client.events(since=supervisor.bus.seq)
+            supervisor.bus.publish(WatcherStarted(watcher="one"))
+            assert (await anext(follower))["watcher"] == "one"
+            following = asyncio.ensure_future(anext(follower))
+            await client.call("status")
+            keys.revoke(folder, "ann")
+            supervisor.bus.publish(WatcherStarted(watcher="two"))
+            with pytest.raises(ForbiddenError, match="revoked"):
+                await following
 
     asyncio.run(main())
 
