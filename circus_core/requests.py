@@ -249,7 +249,7 @@ COMMANDS: dict[str, Command] = {
                      "details": "with extended: an object per watcher"},
         ),
         Command("stop", Role.OPERATE, "Stop one, several or all watchers.", PATTERN, MATCH,
-                help="It answers, when waiting, only once no process and no descendant of one is left.",
+                help="It answers, when waiting, only once no process is left, nor anything known to come from one.",
                 replies={"info": "with waiting and one watcher: null"}, waits=True),
     )
 }  # fmt: skip
