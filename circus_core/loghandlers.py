@@ -136,6 +136,29 @@ class FileHandler(LineHandler):
         self._complained = False
 
 
+def unwritable(path: str) -> str:
+    """Why lines could not be added to a file, or the file made: empty if they can. Nothing is made or changed."""
+    path = os.path.realpath(path)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY))
+            return ""
+    except FileNotFoundError:
+        folder = os.path.dirname(path)
+        try:
+            os.close(os.open(folder, os.O_PATH | os.O_DIRECTORY))
+        except OSError as error:
+            return os.strerror(error.errno or 0)
+        path, wanted = folder, os.W_OK | os.X_OK
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    else:
+        # Opening others, such as a FIFO, does something.
+        wanted = os.W_OK
+    return "" if os.access(path, wanted, effective_ids=True) else os.strerror(errno.EACCES)
+
+
 class SyslogHandler(LineHandler):
     """A syslog server by UDP (RFC 3164), or the local one by its socket. It may be absent at first.
 

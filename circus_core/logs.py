@@ -10,16 +10,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from circus_core.errors import CircusError, OptionError, SystemCallError
 from circus_core.kinds import LEVEL
-from circus_core.loghandlers import FileHandler, LineHandler, StderrHandler, SyslogHandler, complain
+from circus_core.loghandlers import FileHandler, LineHandler, StderrHandler, SyslogHandler, complain, unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 DATE = "%Y-%m-%d %H:%M:%S"
 DEFAULT_LEVEL = "info"
 DEFAULT_OUTPUT = "-"
+STANDARD = ("-", "stdout")
+"""Circus documents standard output for the second, and uses standard error (PROTOCOL.md O-41)."""
 SYSLOG_PORT = 514
 
 _output_now = DEFAULT_OUTPUT
@@ -48,9 +53,11 @@ def configure(level: str | None = None, output: str | None = None, config: str |
     """
     root = logging.getLogger()
     held = [record for handler in root.handlers if isinstance(handler, Held) for record in handler.records]
-    if config is not None and config.strip().lower() not in ("", "default"):
+    if _is_file(config):
+        from circus_core import loggerconfig
+
         _close(root.handlers)
-        _read(os.path.abspath(config))
+        loggerconfig.apply(os.path.abspath(config))
         for each in _handlers():
             _isolate(each)
     else:
@@ -66,6 +73,28 @@ def configure(level: str | None = None, output: str | None = None, config: str |
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+
+
+def mistakes(output: str | None = None, config: str | None = None) -> Iterator[tuple[str, str, str]]:
+    """Why `configure` could not do it, as (option, what is wrong, what to do), as far as that is seen without doing it.
+
+    Nothing is opened for good, made, or sent anywhere; the handlers that a file `config` names are imported.
+    """
+    try:
+        if _is_file(config):
+            from circus_core import loggerconfig
+
+            loggerconfig.check(os.path.abspath(config))
+        elif output is not None and output.startswith("syslog://"):
+            _syslog_address(output)
+        elif output is not None and output not in STANDARD and (reason := unwritable(output)):
+            raise _cannot_open(output, reason)
+    except CircusError as error:
+        yield "loggerconfig" if _is_file(config) else "logoutput", error.message, error.hint
+
+
+def _is_file(config: str | None) -> TypeGuard[str]:
+    return config is not None and config.strip().lower() not in ("", "default")
 
 
 def output() -> str:
@@ -107,21 +136,25 @@ def level_number(level: str) -> int:
 
 
 def _output(output: str) -> LineHandler:
-    if output in ("-", "stdout"):
-        # Circus documents standard output and uses standard error (PROTOCOL.md O-41).
+    if output in STANDARD:
         return StderrHandler()
     if output.startswith("syslog://"):
-        return _syslog(output)
+        return SyslogHandler(*_syslog_address(output))
     try:
         return FileHandler(output)
     except OSError as error:
-        raise SystemCallError(
-            f"the log file '{output}' cannot be opened: {error.strerror}",
-            hint="give a file that circusd may write, in a folder that is there, or - for standard error",
-        ) from None
+        raise _cannot_open(output, error.strerror or str(error)) from None
 
 
-def _syslog(output: str) -> SyslogHandler:
+def _cannot_open(output: str, reason: str) -> SystemCallError:
+    return SystemCallError(
+        f"the log file '{output}' cannot be opened: {reason}",
+        hint="give a file that circusd may write, in a folder that is there, or - for standard error",
+    )
+
+
+def _syslog_address(output: str) -> tuple[str | tuple[str, int], int]:
+    """Where it is, and the facility; raises OptionError."""
     from logging.handlers import SysLogHandler
     from urllib.parse import urlsplit
 
@@ -138,61 +171,7 @@ def _syslog(output: str) -> SyslogHandler:
     if name not in facilities:
         raise OptionError(f"there is no syslog facility {name!r}", hint=f"possible are {', '.join(sorted(facilities))}")
     address = (parts.hostname, port) if parts.hostname else parts.path or "/dev/log"
-    return SyslogHandler(address, facilities[name])
-
-
-def _read(path: str) -> None:
-    """Hand a file to logging.config; it may do anything, so whatever it raises is the file's mistake."""
-    kind = os.path.splitext(path)[1].lower()
-    try:
-        if kind == ".ini":
-            from logging.config import fileConfig
-
-            fileConfig(path, disable_existing_loggers=False)
-        else:
-            from logging.config import dictConfig
-
-            dictConfig({"disable_existing_loggers": False, **_parse(path, kind)})
-    except CircusError:
-        raise
-    except OSError as error:
-        raise OptionError(f"loggerconfig '{path}' cannot be read: {error.strerror or error}") from None
-    except Exception as error:
-        cause = f": {error.__cause__}" if error.__cause__ else ""
-        raise OptionError(
-            f"loggerconfig '{path}' is wrong: {type(error).__name__}: {error}{cause}",
-            hint="see 'Configuration file format' or 'Configuration dictionary schema' of Python's logging.config",
-        ) from None
-
-
-def _parse(path: str, kind: str) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        if kind == ".json":
-            import json
-
-            return _table(path, json.load(file))
-        if kind == ".toml":
-            import tomllib
-
-            return tomllib.load(file)
-        if kind in (".yaml", ".yml"):
-            try:
-                import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
-            except ImportError:
-                raise OptionError(
-                    f"loggerconfig '{path}' is YAML, and PyYAML is not installed",
-                    hint=f"install PyYAML for {sys.executable}, or write the file as .ini, .json or .toml",
-                ) from None
-            return _table(path, yaml.safe_load(file))
-    raise OptionError(
-        f"loggerconfig '{path}' has an unknown format", hint="expected a .ini, .json, .toml or .yaml file"
-    )
-
-
-def _table(path: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise OptionError(f"loggerconfig '{path}' holds no table", hint="expected version, handlers, root and so on")
-    return value
+    return address, facilities[name]
 
 
 def _handlers() -> list[logging.Handler]:

@@ -18,17 +18,21 @@ from typing import TYPE_CHECKING, Any
 from circus_core import __version__, logs
 from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
 from circus_core.daemon import STOP
+from circus_core.errors import OptionError
 from circus_core.pidfile import PidFile
 from circus_core.plan import Action, first_plan
 from circus_core.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from circus_core.main import Arguments
     from circus_core.model import SupervisorOptions
 
 log = logging.getLogger("circus")
+
+ON_COMMAND_LINE = {"logoutput": "log_output", "loggerconfig": "logger_config"}
+"""The arguments that go before options of [circus]."""
 
 MEANINGLESS = (
     signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
@@ -41,7 +45,9 @@ a fault of circusd itself, and SIGXCPU, by which somebody who set a limit ends i
 def check(arguments: Arguments) -> tuple[Action, ...]:
     """What would be done, in order; raises what would keep circusd from starting, as far as files can tell."""
     assembly = _assemble(arguments)
-    logs.level_number(_log_level(arguments, assembly.config.supervisor) or logs.DEFAULT_LEVEL)
+    for key, message, hint in _log_mistakes(arguments, assembly.config.supervisor):
+        if getattr(arguments, ON_COMMAND_LINE[key]) is not None:
+            raise OptionError(message, hint=hint)
     return first_plan(assembly.config)
 
 
@@ -70,7 +76,20 @@ def serve(arguments: Arguments, started: Callable[[], None]) -> int:
 
 def _assemble(arguments: Arguments) -> Assembly:
     plugins = None if arguments.no_plugins else DEFAULT_PLUGINS
-    return assemble(arguments.config, plugins=plugins, strict=arguments.strict)
+    return assemble(
+        arguments.config, plugins=plugins, strict=arguments.strict, examine=partial(_mistakes_in_file, arguments)
+    )
+
+
+def _mistakes_in_file(arguments: Arguments, options: SupervisorOptions) -> Iterator[tuple[str, str, str]]:
+    """What of the log's options in a configuration would keep circusd from starting with these arguments."""
+    for key, message, hint in _log_mistakes(arguments, options):
+        if getattr(arguments, ON_COMMAND_LINE[key]) is None:
+            yield key, message, hint
+
+
+def _log_mistakes(arguments: Arguments, options: SupervisorOptions) -> Iterator[tuple[str, str, str]]:
+    return logs.mistakes(arguments.log_output or options.logoutput, arguments.logger_config or options.loggerconfig)
 
 
 def _log_level(arguments: Arguments, options: SupervisorOptions) -> str | None:

@@ -104,24 +104,42 @@ colour = blue
     assert [line.partition(": ")[0] for line in mistakes] == [f"{path}:2", f"{path}:6"]
 
 
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("loglevel = loud", "app.ini:2: [circus] loglevel: 'loud' isn't a log level (expected one of critical, "),
-        ("logoutput = syslog://?coffee", "there is no syslog facility 'coffee'"),
+        ("loglevel = inof", "loglevel: 'inof' isn't a log level (did you mean info?)"),
+        ("logoutput = syslog://?coffee", "logoutput: there is no syslog facility 'coffee'"),
+        ("logoutput = no/circusd.log", "logoutput: the log file 'no/circusd.log' cannot be opened: No such file or "),
         ("loggerconfig = no.json", "no.json' cannot be read: No such file or directory"),
+        ("loggerconfig = bad.toml", "bad.toml' is wrong: ValueError: logger root has the handler 'none', which is"),
     ],
 )
-def test_a_log_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
-    done = run(write(tmp_path, f"[circus]\n{line}\n"))
-    assert done.returncode == 2
+def test_a_log_that_cannot_be(tmp_path: Path, arguments: list[str], line: str, message: str) -> None:
+    """Found before anything is done, with its place, also where nothing but a check was asked for."""
+    (tmp_path / "bad.toml").write_text('version = 1\nroot.handlers = ["none"]\n')
+    path = write(
+        tmp_path, f"[watcher:a]\ncmd = touch {tmp_path}/ran\n[circus]\n{line.replace('bad', f'{tmp_path}/bad')}\n"
+    )
+    done = run(path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{path}:4: [circus] {line.partition(' ')[0]}: ")
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ran").exists()
 
 
-def test_a_log_file_that_cannot_be_opened(tmp_path: Path) -> None:
-    done = run(write(tmp_path, "[circus]\n"), "--log-output", tmp_path / "no" / "circusd.log")
-    assert done.returncode == 1
+def test_a_check_makes_no_log(tmp_path: Path) -> None:
+    done = run(write(tmp_path, f"[circus]\nlogoutput = {tmp_path}/circusd.log\npidfile = {tmp_path}/p\n"), "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["app.ini"]
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 1), (["--check"], 2)])
+def test_a_log_file_that_cannot_be_opened(tmp_path: Path, arguments: list[str], status: int) -> None:
+    path = write(tmp_path, "[circus]\nlogoutput = /nobody/looks/here\n")
+    done = run(path, "--log-output", tmp_path / "no" / "circusd.log", *arguments)
+    assert done.returncode == status
+    assert done.stderr.startswith("circusd: the log file '")
     assert "cannot be opened: No such file or directory" in done.stderr
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from circus_core.errors import CircusError
 from circus_core.testing import until
 from tests.e2e.program import is_up
 
@@ -32,6 +33,18 @@ def test_loggerconfig(circusd: Start, tmp_path: Path) -> None:
     running = circusd(f"[circus]\nloggerconfig = {config}\n{SLEEPER}")
     until(lambda: path.exists() and "circusd is up" in path.read_text())
     assert running.output() == ""
+
+
+def test_a_log_that_could_not_be_opened_is_a_mistake_of_the_file_and_nothing_is_touched(
+    circusd: Start, tmp_path: Path
+) -> None:
+    running = circusd(f"[circus]\nlogoutput = {tmp_path}/out.log\n{SLEEPER}").up()
+    pids = running.call("list", name="sleeper")["pids"]
+    for line in ("logoutput = /no/such/folder/log", "loggerconfig = /no/such/file.json"):
+        running.configure(f"[circus]\n{line}\n{SLEEPER}numprocesses = 3\n")
+        with pytest.raises(CircusError, match=rf"circus\.ini:\d+: \[circus\] {line.partition(' ')[0]}: .*No such file"):
+            running.call("reloadconfig", waiting=True)
+    assert running.call("list", name="sleeper")["pids"] == pids
 
 
 @pytest.mark.covers("circus-option:fqdn_prefix")
