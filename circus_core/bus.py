@@ -130,6 +130,7 @@ class Bus:
         """Run a plugin's `circus_shutdown`, unless its turn to start up never came; a failure is logged and does not
         keep others from shutting down."""
         if not loaded.entered:
+            loaded.end_periodic()
             return
         for implementation in self._own(loaded, "circus_shutdown"):
             try:
