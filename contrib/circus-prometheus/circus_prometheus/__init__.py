@@ -1,0 +1,5 @@
+"""The plugin `prometheus`: serves metrics. It keeps no history and decides nothing."""
+
+from circus_prometheus.plugin import Prometheus
+
+__all__ = ["Prometheus"]
