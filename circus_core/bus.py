@@ -32,6 +32,8 @@ log = logging.getLogger("circus.bus")
 
 FAILURES_ALLOWED = 5
 """A plugin that fails so many times in a row is not called again."""
+LAST_WORDS = 1.0
+"""Seconds that a callback has to end once it is cancelled, before its plugin is shut down."""
 
 
 @define
@@ -127,18 +129,20 @@ class Bus:
         self.announce(PluginStarted(plugin=loaded.name))
 
     async def shutdown(self, loaded: Loaded) -> None:
-        """Run a plugin's `circus_shutdown`, unless its turn to start up never came; a failure is logged and does not
-        keep others from shutting down."""
+        """End a plugin's callbacks and run its `circus_shutdown`, unless its turn to start up never came; a failure is
+        logged and does not keep others from shutting down."""
         if not loaded.entered:
             loaded.end_periodic()
             return
+        under_way = loaded.end_periodic()
+        if under_way:
+            await asyncio.wait(under_way, timeout=LAST_WORDS)
         for implementation in self._own(loaded, "circus_shutdown"):
             try:
                 await implementation.finish({})
             except Exception:
                 log.exception("plugin %s: circus_shutdown failed", loaded.name)
         loaded.started = False
-        loaded.end_periodic()
 
     def in_start_order(self) -> list[Loaded]:
         """The plugins in the order of loading, but those whose `circus_startup` is `tryfirst` or `trylast`."""

@@ -9,6 +9,7 @@ from attrs import define, field
 from circus_core.periodic import Periodic
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from circus_core.events import Event
@@ -42,7 +43,7 @@ class Loaded:
         self.periodic.append(made)
         return made
 
-    def end_periodic(self) -> None:
-        """Call back no more."""
-        while self.periodic:
-            self.periodic.pop().cancel()
+    def end_periodic(self) -> list[asyncio.Task[object]]:
+        """Call back no more; answers what is under way still, and cancelled."""
+        periodic, self.periodic = self.periodic, []
+        return [task for each in periodic if (task := each.cancel()) is not None]

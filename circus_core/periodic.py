@@ -26,17 +26,18 @@ class Periodic:
         self.seconds = seconds
         self._callback = callback
         self._failed = failed
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[object] | None = None
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._turn)
 
-    def cancel(self) -> None:
-        """Never call back again; an async callback that is under way is cancelled."""
+    def cancel(self) -> asyncio.Task[object] | None:
+        """Never call back again; an async callback that is under way is cancelled, and answered."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+        if self._task is not None and self._task is not asyncio.current_task() and self._task.cancel():
+            return self._task
+        return None
 
     def _turn(self) -> None:
         if self._handle is None:
@@ -49,12 +50,11 @@ class Periodic:
         try:
             answer = self._callback()
             if inspect.iscoroutine(answer):
-                self._task = self._loop.create_task(self._follow(answer))
+                self._task = self._loop.create_task(answer)
+                self._task.add_done_callback(self._done)
         except Exception as error:
             self._failed(error)
 
-    async def _follow(self, answer: Awaitable[object]) -> None:
-        try:
-            await answer
-        except Exception as error:
+    def _done(self, task: asyncio.Task[object]) -> None:
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._failed(error)

@@ -182,6 +182,45 @@ def test_it_ends_when_the_plugin_is_shut_down(loop: Clocked) -> None:
     assert plugin.turns == 1
 
 
+def test_what_is_under_way_has_ended_when_the_plugin_is_shut_down(loop: Clocked) -> None:
+    seen: list[str] = []
+
+    class Closing(CircusPlugin):
+        async def turn(self) -> None:
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                seen.append("turn")
+
+        def circus_shutdown(self) -> None:
+            seen.append("shutdown")
+
+    bus, plugin = Bus(), Closing()
+    loaded = _loaded(bus, plugin)
+
+    async def work(sleep: Callable[[float], Any]) -> None:
+        await bus.startup(loaded)
+        plugin.every(2.0, plugin.turn)
+        await sleep(3)
+        await bus.shutdown(loaded)
+
+    run(loop, work)
+    assert seen == ["turn", "shutdown"]
+
+
+def test_a_turn_that_is_cancelled_before_it_began_is_no_warning(loop: Clocked) -> None:
+    async def work(sleep: Callable[[float], Any]) -> None:
+        async def turn() -> None:
+            pytest.fail("it was cancelled")
+
+        ticking = Periodic(1.0, turn, pytest.fail)
+        # The turn comes at this time too, but its coroutine only after this one.
+        loop.call_at(1.0, ticking.cancel)
+        await sleep(5)
+
+    run(loop, work)
+
+
 def test_a_plugin_that_does_not_run_has_no_time() -> None:
     with pytest.raises(PluginError, match="needs a running plugin"):
         Failing().every(1.0, print)
