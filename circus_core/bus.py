@@ -131,12 +131,11 @@ class Bus:
     async def shutdown(self, loaded: Loaded) -> None:
         """End a plugin's callbacks and run its `circus_shutdown`, unless its turn to start up never came; a failure is
         logged and does not keep others from shutting down."""
-        if not loaded.entered:
-            loaded.end_periodic()
-            return
         under_way = loaded.end_periodic()
         if under_way:
             await asyncio.wait(under_way, timeout=LAST_WORDS)
+        if not loaded.entered:
+            return
         for implementation in self._own(loaded, "circus_shutdown"):
             try:
                 await implementation.finish({})

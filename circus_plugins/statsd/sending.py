@@ -78,7 +78,7 @@ class StatsdPlugin(CircusPlugin):
         if self.metrics is None:
             self._again = self.every(AGAIN, self._find)
 
-    def circus_shutdown(self) -> None:
+    async def circus_shutdown(self) -> None:
         """Close what is open."""
         if self.metrics is not None:
             self.metrics.close()

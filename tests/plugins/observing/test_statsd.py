@@ -51,7 +51,7 @@ async def test_metrics(supervise, statsd):
     assert await statsd.wait_for(".*c") == prefix + "a:1|c"
     assert (await statsd.wait_for(".*ms")) == prefix + "b:1.500000|ms"
     assert await statsd.wait_for(".*g") == prefix + "plugin_c:7|g"
-    plugin.circus_shutdown()
+    await plugin.circus_shutdown()
 
 
 async def test_a_sample_of_counts_and_every_gauge(supervise, statsd):
@@ -61,21 +61,21 @@ async def test_a_sample_of_counts_and_every_gauge(supervise, statsd):
     plugin.metrics.gauge("g", 1)
     await statsd.wait_for(r"circus\.app\.watcher\.g:1\|g")
     assert len(statsd.seen) < 10
-    plugin.circus_shutdown()
+    await plugin.circus_shutdown()
 
 
 async def test_a_sample_says_its_rate(supervise, statsd):
     plugin = await started(port=statsd.port, sample_rate=0.9999)
     plugin.count("a")
     assert (await statsd.wait_for(".*c.*")).endswith("a:1|c|@0.9999")
-    plugin.circus_shutdown()
+    await plugin.circus_shutdown()
 
 
 async def test_nobody_has_to_listen(supervise, free_port):
     plugin = await started(port=free_port)
     for _ in range(10_000):
         plugin.count("a")
-    plugin.circus_shutdown()
+    await plugin.circus_shutdown()
 
 
 async def test_a_server_that_is_not_found_is_said_once_and_looked_for_again(supervise, monkeypatch, caplog, statsd):
@@ -93,7 +93,7 @@ async def test_a_server_that_is_not_found_is_said_once_and_looked_for_again(supe
     assert plugin._host.callback is None
     plugin.count("found")
     await statsd.wait_for(".*found.*")
-    plugin.circus_shutdown()
+    await plugin.circus_shutdown()
 
 
 async def test_a_name_is_looked_up(supervise):
