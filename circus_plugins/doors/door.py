@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import zmq
 
     from circus_plugins.doors.keys import Keyring
+    from circus_plugins.doors.monitor import Monitor
 
 
 @define(eq=False)
@@ -27,12 +28,18 @@ class Door:
     option: str
     text: str
     socket: zmq.Socket[bytes]
+    monitor: Monitor
     path: str = ""
     keyring: Keyring | None = None
     owner: int | None = None
     port: int = 0
     _file: os.stat_result | None = None
     _release: Release | None = None
+
+    @property
+    def address(self) -> int | str:
+        """The port, or what follows `ipc://`."""
+        return self.port or self.text.removeprefix("ipc://")
 
     @property
     def gone(self) -> bool:
@@ -42,7 +49,7 @@ class Door:
     def let_go(self) -> Release:
         """Give up the port, and keep who came in."""
         if self._release is None:
-            self._release = Release(self.socket, self.text)
+            self._release = Release(self.monitor, self.socket, self.text)
         return self._release
 
     def take_again(self) -> None:
@@ -53,8 +60,7 @@ class Door:
 
     def forget(self) -> None:
         """Wait no more for what was let go."""
-        if self._release is not None:
-            self._release.drop()
+        self.monitor.close()
 
     def close(self, linger: float) -> None:
         """Close it; what was sent and not yet delivered has `linger` seconds more."""
@@ -65,6 +71,8 @@ class Door:
                         os.unlink(self.path)  # libzmq leaves it behind
             try:
                 if self.port:
-                    self.let_go()
+                    self.let_go().over.add_done_callback(lambda _over: self.monitor.close())
+                else:
+                    self.monitor.close()
             finally:
                 self.socket.close(int(linger * 1000))

@@ -16,8 +16,10 @@ from attrs import define, field
 from circus_core.errors import EndpointError
 from circus_plugins.doors import address as addresses
 from circus_plugins.doors import holder, keys
+from circus_plugins.doors.crowd import Crowd
 from circus_plugins.doors.door import Door
 from circus_plugins.doors.lock import PathLock
+from circus_plugins.doors.monitor import Monitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +100,12 @@ class House:
                 socket.setsockopt(name, value)
             if keyring is not None:
                 self._ask_for_keys(socket, option, keyring)
-            await self._bind(socket, address, option, uid)
+            monitor = Monitor(socket)
+            try:
+                await self._bind(socket, address, option, uid)
+            except BaseException:
+                monitor.close()
+                raise
         except BaseException:
             socket.close(0)
             raise
@@ -107,7 +114,8 @@ class House:
             text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0")  # type: ignore[arg-type]
         port = int(text.rpartition(":")[2]) if address.tcp else 0
         file = os.lstat(address.path) if address.path else None
-        door = self.doors[option] = Door(option, text, socket, address.path, keyring, uid, port, file)
+        door = self.doors[option] = Door(option, text, socket, monitor, address.path, keyring, uid, port, file)
+        Crowd(monitor, option, door.address)
         self._all = [known for known in self._all if not known.gone] + [door]
         return door
 

@@ -1,16 +1,15 @@
 """Who came in with which key at a door that needs one, and the way out for those whose key was revoked since.
 
-libzmq tells with a message whose key it came with and on which descriptor (zmq_msg_get(3), ZMQ_SRCFD), but it offers
-no way to cut one peer off. So its connection is shut down below it, which libzmq takes as it takes any lost connection.
+libzmq tells with a message whose key it came with and on which descriptor (zmq_msg_get(3), ZMQ_SRCFD).
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 import zmq
+
+from circus_plugins.doors.cut import cut
 
 if TYPE_CHECKING:
     from circus_plugins.doors.keys import Keyring
@@ -38,26 +37,5 @@ class Visitors:
         revoked = [key for key in self._descriptors if self._keyring.role(key) is None]
         for key in revoked:
             for descriptor in self._descriptors.pop(key):
-                _shut_down(descriptor, self._port)
+                cut(descriptor, self._port)
         return revoked
-
-
-def _shut_down(descriptor: int, port: int) -> None:
-    """Shut down a connection at this port of ours; libzmq may have closed it, and the number may be somebody else's."""
-    try:
-        own = os.dup(descriptor)
-    except OSError:
-        return
-    try:
-        connection = socket.socket(fileno=own)
-    except OSError:  # no socket at all
-        os.close(own)
-        return
-    with connection:
-        if connection.family not in (socket.AF_INET, socket.AF_INET6) or connection.getsockname()[1] != port:
-            return
-        try:
-            connection.getpeername()
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it has ended, or is no connection but the door
-            return

@@ -169,6 +169,8 @@ def test_ctrl_c_ends_it_in_words(stub: Stub) -> None:
         env=environment(CIRCUSCTL_ENDPOINT=stub.endpoint),
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that somebody runs in the background were started with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert os.read(reached, 1) == b"x"
         process.send_signal(signal.SIGINT)
