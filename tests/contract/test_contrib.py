@@ -23,6 +23,8 @@ PUBLIC = {
     "circus_core.model",
     "circus_core.options",
     "circus_core.plugin",
+    # "Embed a supervisor in a program" is about it.
+    "circus_core.supervisor",
     "circus_core.testing",
     "circus_plugins.client",
 }

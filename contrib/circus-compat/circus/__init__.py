@@ -1,4 +1,4 @@
-"""The names of Circus 0.19 that plugins and clients import, on circus-bus; it supervises nothing itself."""
+"""The names of Circus 0.19 that plugins and clients import, on circus-bus, and little of its way to be embedded."""
 
 from __future__ import annotations
 
@@ -17,4 +17,9 @@ logger = logging.getLogger("circus")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "get_arbiter":
+        # Plugins and clients can do without a supervisor.
+        from circus.embedding import get_arbiter
+
+        return get_arbiter
     missing.absent(__name__, name)

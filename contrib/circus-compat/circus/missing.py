@@ -23,7 +23,6 @@ INSTEAD = {
     "circus.config": "let circusd read the file; `circusd --check FILE` says what is wrong with one",
     "circus.consumer": "follow events with circus_plugins.client.Client.events",
     "circus.controller": "circusd opens the endpoint of `[circus]`",
-    "circus.get_arbiter": EMBED,
     "circus.green": "there is no gevent in circus-bus; " + EMBED,
     "circus.pidfile": "circusd writes the file that `pidfile` in [circus] names",
     "circus.plugins.get_plugin_cmd": "run the program circus-plugin of circus-bus",

@@ -38,9 +38,11 @@ def test_what_is_missing_says_what_to_use_instead(name):
         getattr(importlib.import_module(module), attribute)
 
 
-def test_from_circus_import_get_arbiter():
+def test_from_circus_import_what_is_missing():
     with pytest.raises(ImportError, match=r"embed circus_core\.supervisor\.Supervisor"):
-        from circus import get_arbiter  # noqa: F401
+        from circus.arbiter import Arbiter  # noqa: F401
+    with pytest.raises(ImportError, match=r"write a \[socket:NAME\] section"):
+        from circus import sockets  # noqa: F401
 
 
 @pytest.mark.parametrize("module", [circus, util, importlib.import_module("circus.plugins")])
