@@ -32,12 +32,13 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                # Before the answer: the next request comes in another thread as soon as that is out.
+                receiver.posts.put((self.path, dict(self.headers), body))
                 status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
                 self.send_response(status)
                 for name, value in {"Content-Length": "0", **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                receiver.posts.put((self.path, dict(self.headers), body))
 
             def log_message(self, *_: object) -> None:
                 """Nothing is printed."""
