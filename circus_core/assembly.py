@@ -36,6 +36,7 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
     "control": "circus_plugins.control:Control",
     "publisher": "circus_plugins.publisher:Publisher",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
+    "hooks": "circus_plugins.hooks:Hooks",
     "host": "circus_plugins.host:Host",
 }
 """What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""

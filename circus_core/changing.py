@@ -27,6 +27,7 @@ def changed(
     None puts an option back to what it is without being set, if it need not be set. A text in the environment that is
     masked as `get` shows it stays as it is.
     """
+    asked = _members(section, asked)
     new = _written(section, current, asked)
     if new.singleton and new.numprocesses > 1:
         raise CircusError("Singleton watcher has a single process", hint="numprocesses can only be 0 or 1")
@@ -48,9 +49,21 @@ def created(section: Section, name: str, cmd: str, args: object, asked: Mapping[
         further = COMMAND.check(args)
     except ValueError as error:
         raise RequestError(f"'cmd' or 'args' {COMMAND.complaint}", hint=str(error)) from None
-    made = _written(section, WatcherOptions(name=name, cmd=words, args=further), asked or {})
+    made = _written(section, WatcherOptions(name=name, cmd=words, args=further), _members(section, asked or {}))
     _refuse_contradictions(made)
     return made
+
+
+def _members(section: Section, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for; an object that stands for a family, as Circus has `hooks`, is taken apart."""
+    families = {entry.key.rstrip("._"): entry.key for entry in section if entry.prefix}
+    members: dict[str, Any] = {}
+    for key, raw in asked.items():
+        if key in families and isinstance(raw, dict) and section.find(key) is None:
+            members.update((families[key] + str(name), value) for name, value in raw.items())
+        else:
+            members[key] = raw
+    return members
 
 
 def _written(section: Section, current: WatcherOptions, asked: Mapping[str, Any]) -> WatcherOptions:
@@ -68,7 +81,8 @@ def _typed(section: Section, current: WatcherOptions, key: str, raw: Any) -> Any
     if entry is None:
         return _free_form(section, current, key, raw)
     if not entry.settable:
-        raise OptionError(f"{key!r} cannot be changed while circusd runs", hint=entry.effect.value)
+        how = "set by a command" if entry.fixed else "changed while circusd runs"
+        raise OptionError(f"{key!r} cannot be {how}", hint=entry.fixed or entry.effect.value)
     value = _checked(entry, key, _floored(key, raw))
     return _unmasked(current.env, value) if key == "env" else value
 

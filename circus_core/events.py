@@ -194,6 +194,17 @@ class ProcessSignaled(Event):
 
 
 @event
+class SignalSent(Event):
+    """A signal that nobody means as an end was sent to a process or a descendant: by the command `signal`, or SIGHUP by
+    a reload with `send_hup`. Those of stops and kills are in `process_signaled`."""
+
+    watcher: str
+    wid: int
+    pid: int
+    signum: int
+
+
+@event
 class ProcessExited(Event):
     """A process ended and was reaped.
 
@@ -235,7 +246,7 @@ class RestartDelayed(Event):
 
 @event
 class ActionVetoed(Event):
-    """A plugin refused what was about to happen: `intent` is start, spawn or signal."""
+    """A plugin refused what was about to happen, or had just happened: `intent` is start, spawn or signal."""
 
     watcher: str
     intent: str

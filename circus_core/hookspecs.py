@@ -113,6 +113,20 @@ class Interventions:
         """
 
     @hookspec
+    def circus_confirm_spawn(self, process: ProcessRef, watcher: WatcherOptions) -> Refuse | None:
+        """After a process was started and before anybody is told: a `Refuse` ends it and stops the watcher.
+
+        There is no `process_spawned` then. Its end is told by `process_exited`, as every end is.
+        """
+
+    @hookspec
+    def circus_confirm_start(self, watcher: WatcherOptions) -> Refuse | None:
+        """When each process of a starting watcher was spawned, before that is told: a `Refuse` stops it again.
+
+        There is no `watcher_started` then.
+        """
+
+    @hookspec
     def circus_veto_signal(self, process: ProcessRef, signum: int) -> Refuse | None:
         """Before a signal is sent to a process: a `Refuse` holds it back. Never asked for SIGKILL."""
 
@@ -144,6 +158,8 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_describe_plugins": (Sequence,),
     "circus_veto_start": (Refuse,),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
+    "circus_confirm_spawn": (Refuse,),
+    "circus_confirm_start": (Refuse,),
     "circus_veto_signal": (Refuse,),
     "circus_before_stop": (Awaitable,),
     "circus_decide_restart": (Restart, GiveUp),

@@ -52,7 +52,10 @@ class Kind(Generic[T]):
 
 @attrs.frozen
 class Option:
-    """The declaration of one option. A `prefix` option is a family: `rlimit_` stands for every `rlimit_NAME`."""
+    """The declaration of one option. A `prefix` option is a family: `rlimit_` stands for every `rlimit_NAME`.
+
+    `fixed` says why one that is not settable is not.
+    """
 
     key: str
     kind: Kind[Any]
@@ -66,6 +69,7 @@ class Option:
     names: frozenset[str] | None = None
     attribute: str = ""
     plugin: str = ""
+    fixed: str = ""
 
     def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
         """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError.

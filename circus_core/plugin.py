@@ -9,7 +9,7 @@ from pluggy import HookimplMarker
 
 from circus_core.errors import PluginError
 from circus_core.hookspecs import PROJECT, hookspec
-from circus_core.options import Effect, Option, Section
+from circus_core.options import MISSING, Effect, Option, Section
 
 if TYPE_CHECKING:
     from circus_core.events import Event
@@ -112,11 +112,18 @@ class Registry:
         minimum: float | None = None,
         prefix: bool = False,
         settable: bool = True,
+        names: frozenset[str] | None = None,
+        fixed: str = "",
     ) -> None:
-        """Declare an option of an existing section; its value is found under `key` in `extra` of that section."""
+        """Declare an option of an existing section; its value is found under `key` in `extra` of that section.
+
+        With `prefix` it is a family, of which there are only those of `names` if these are given. `fixed` says why no
+        command may set it.
+        """
         entry = Option(
-            key=key, kind=kind, default=default, help=help, effect=effect, unit=unit, minimum=minimum, prefix=prefix,
-            settable=settable, plugin=self.plugin,
+            key=key, kind=kind, default=MISSING if prefix else default, help=help, effect=effect, unit=unit,
+            minimum=minimum, prefix=prefix, names=names, settable=settable and not fixed, fixed=fixed,
+            plugin=self.plugin,
         )  # fmt: skip
         self._sections[section].add(entry)
 

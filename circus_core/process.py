@@ -15,9 +15,12 @@ import signal
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from attrs import evolve
+
 from circus_core import tree
+from circus_core.consent import objection
 from circus_core.errors import SystemCallError
-from circus_core.events import ActionVetoed, ProcessSignaled
+from circus_core.events import ProcessSignaled, SignalSent
 from circus_core.kinship import Released
 from circus_core.model import Exit, ProcessRef, ProcessState
 from circus_core.remains import Remains
@@ -124,7 +127,7 @@ class Process:
 
     def signal(self, signum: int) -> bool:
         """Send a signal to the process alone; False if a plugin held it back or the process has ended."""
-        if not self.alive or self._vetoed(signum):
+        if not self.alive or self._vetoed(self.pid, signum):
             return False
         try:
             # The pid cannot be anybody else's: it is not reaped yet.
@@ -132,13 +135,15 @@ class Process:
         except ProcessLookupError:
             # But for a program around us that waits for any child; that this one has ended is told next.
             return False
+        self._tell_sent(self.pid, signum)
         return True
 
     def signal_child(self, pid: int, signum: int) -> None:
         """Send a signal to a descendant; one that has just ended needs none, and its brothers get theirs."""
-        if not self._vetoed(signum):
+        if not self._vetoed(pid, signum):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
+                self._tell_sent(pid, signum)
 
     def children(self) -> list[int]:
         """The pids of the direct children."""
@@ -180,7 +185,7 @@ class Process:
         self._timer = asyncio.get_running_loop().call_at(deadline, kill)
 
     def _ask(self, signum: int, group: bool) -> None:
-        if not self._vetoed(signum):
+        if not self._vetoed(self.pid, signum):
             self._send(signum, group)
         self._tell(self.pid, signum)
         if group and self._kin:
@@ -237,15 +242,18 @@ class Process:
                 timer.cancel()
         return Released(self.pid, seen.started if seen else 0, self.mark)
 
-    def _vetoed(self, signum: int) -> bool:
+    def _vetoed(self, pid: int, signum: int) -> bool:
+        """Whether a plugin holds back a signal to the process or to a descendant."""
         if signum == signal.SIGKILL:
             return False
-        answer = self._bus.first("circus_veto_signal", process=self.ref, signum=signum)
-        if answer is None:
-            return False
-        plugin, refusal = answer
-        self._bus.publish(ActionVetoed(watcher=self.watcher, intent="signal", reason=refusal.reason, plugin=plugin))
-        return True
+        target = self.ref if pid == self.pid else evolve(self.ref, pid=pid)
+        return (
+            objection(self._bus, "circus_veto_signal", "signal", self.watcher, process=target, signum=signum)
+            is not None
+        )
+
+    def _tell_sent(self, pid: int, signum: int) -> None:
+        self._bus.publish(SignalSent(watcher=self.watcher, wid=self.wid, pid=pid, signum=signum))
 
     def _tell(self, pid: int, signum: int) -> None:
         self._bus.publish(ProcessSignaled(watcher=self.watcher, wid=self.wid, pid=pid, signum=signum))

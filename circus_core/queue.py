@@ -23,6 +23,7 @@ class Operation:
     """Something asked of a watcher. `overtaken`: a later stop may end it early or drop it.
 
     `first` is done when its turn comes, or when it is overtaken before; what it answers is then the whole answer.
+    `doomed`: it was overtaken, and fails when what overtook it is done.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Operation:
     overtaken: bool
     first: Callable[[], Any] | None = None
     answer: Any = None
+    doomed: bool = False
 
 
 class Queue:
@@ -52,20 +54,33 @@ class Queue:
         first: Callable[[], Any] | None = None,
         overtaken: bool = True,
         overtakes: bool = False,
+        because: CircusError | None = None,
     ) -> asyncio.Future[Any]:
         """Put an operation at the end; with `overtakes`, end and drop those that may be overtaken first.
 
         The answer is what `run` returns, or if it was overtaken, what `first` returned; without `first` it is a
-        SupersededError. Nobody needs to await it: a failure is logged.
+        SupersededError. Nobody needs to await it: a failure is logged. What runs and is overtaken `because` of an error
+        fails with that, once what overtook it is done.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         done.add_done_callback(self._report)
         if overtakes:
+            if because is not None and self.current is not None and self.current.overtaken:
+                self._doom(self.current, because, done)
             self._overtake(name)
         self._waiting.append(Operation(name, run, done, overtaken, first))
         if self.current is None:
             self._next()
         return done
+
+    def _doom(self, operation: Operation, error: CircusError, by: asyncio.Future[Any]) -> None:
+        operation.doomed = True
+
+        def fail(_by: asyncio.Future[Any]) -> None:
+            if not operation.done.done():
+                operation.done.set_exception(error)
+
+        by.add_done_callback(fail)
 
     def _overtake(self, name: str) -> None:
         if self.current is not None and self.current.overtaken and self._task is not None:
@@ -79,7 +94,7 @@ class Queue:
                 self._give_way(operation, name)
 
     def _give_way(self, operation: Operation, by: str) -> None:
-        if operation.done.done():
+        if operation.done.done() or operation.doomed:
             return
         if operation.first is not None:
             operation.done.set_result(operation.answer)
@@ -99,7 +114,7 @@ class Queue:
     def _fail(self, operation: Operation, error: Exception) -> None:
         if not isinstance(error, CircusError):
             log.error("%s: %s failed unexpectedly", self._watcher, operation.name, exc_info=error)
-        if not operation.done.done():
+        if not operation.done.done() and not operation.doomed:
             operation.done.set_exception(error)
 
     def _next(self) -> None:
@@ -120,7 +135,7 @@ class Queue:
         except Exception as error:
             self._fail(operation, error)
         else:
-            if not operation.done.done():
+            if not operation.done.done() and not operation.doomed:
                 operation.done.set_result(result)
 
     def _report(self, done: asyncio.Future[Any]) -> None:

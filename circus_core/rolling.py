@@ -29,7 +29,7 @@ async def fill(slots: Slots, say: Callable[[str], None] | None) -> list[Process]
         elif time.monotonic() - turn > TURN:
             await asyncio.sleep(0)
             turn = time.monotonic()
-        if not slots.missing():
+        if not (slots.missing() and slots.supervising):
             break
         process = slots.fill(slots.open())
         if process is not None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, field
 
 from circus_core import policy
-from circus_core.errors import CircusError
+from circus_core.consent import objection
+from circus_core.errors import CircusError, VetoedError
 from circus_core.events import (
-    ActionVetoed,
     ProcessExited,
     ProcessSpawned,
     RestartDelayed,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from circus_core.bus import Bus
+    from circus_core.consent import Objection
     from circus_core.kinship import Released
     from circus_core.model import WatcherOptions
     from circus_core.reaper import Reaper
@@ -100,7 +101,7 @@ class Owner(Protocol):
         """No slot has a process or will have one; `code` is the exit code of the last, if that is why."""
         ...
 
-    def refused(self) -> None:
+    def refused(self, error: VetoedError) -> None:
         """A plugin wants the watcher stopped."""
         ...
 
@@ -195,27 +196,46 @@ class Slots:
             self._spawn_failed(slot, str(error))
             return None
         process = slot.process = Process(options.name, slot.wid, pid, number, around.bus, around.reaper, self)
-        self.limit_age(process)
         log.debug("%s/%d: spawned pid %d", options.name, slot.wid, pid)
+        if self._unwanted(slot, process):
+            return None
+        self.limit_age(process)
         around.bus.publish(ProcessSpawned(watcher=options.name, wid=slot.wid, pid=pid))
         self.readiness.begin(process, options)
         return process
 
     def _vetoed(self, slot: Slot) -> bool:
-        answer = self.around.bus.first("circus_veto_spawn", watcher=self.options, wid=slot.wid)
-        if answer is None:
+        name = self.options.name
+        found = objection(self.around.bus, "circus_veto_spawn", "spawn", name, watcher=self.options, wid=slot.wid)
+        if found is None:
             return False
-        plugin, verdict = answer
-        reason = verdict.reason or f"plugin {plugin} said so"
-        self.around.bus.publish(ActionVetoed(watcher=self.options.name, intent="spawn", reason=reason, plugin=plugin))
-        if isinstance(verdict, RetryLater):
-            self.last_error = reason
-            self._later(slot, verdict.after)
+        if isinstance(found.verdict, RetryLater):
+            self.last_error = found.reason
+            self._later(slot, found.verdict.after)
         else:
-            self._give_up(slot, reason, None)
-            if isinstance(verdict, Refuse):
-                self._owner.refused()
+            self._give_up(slot, found.reason, None)
+            if isinstance(found.verdict, Refuse):
+                self._refused(found)
         return True
+
+    def _unwanted(self, slot: Slot, process: Process) -> bool:
+        """Whether a plugin that has seen the process does not want it: it ends, and the watcher with it."""
+        found = objection(
+            self.around.bus, "circus_confirm_spawn", "spawn", self.options.name,
+            process=process.ref, watcher=self.options,
+        )  # fmt: skip
+        if found is None:
+            return False
+        slot.process = None
+        self.leaving[process] = False
+        self.end(process)
+        self._give_up(slot, found.reason, None)
+        self._refused(found)
+        return True
+
+    def _refused(self, found: Objection) -> None:
+        message = f"{self.options.name} was stopped: {found.reason}"
+        self._owner.refused(VetoedError(message, hint=f"plugin {found.plugin} refused a spawn"))
 
     def _spawn_failed(self, slot: Slot, reason: str) -> None:
         slot.failures += 1

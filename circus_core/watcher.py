@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from circus_core import rolling, stopping
+from circus_core.consent import objection
 from circus_core.errors import CircusError, ConflictError, SpawnError, SystemCallError, VetoedError
-from circus_core.events import ActionVetoed, Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
+from circus_core.events import Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
 from circus_core.model import WatcherState
 from circus_core.options import Effect
 from circus_core.queue import Queue
@@ -24,6 +25,7 @@ from circus_core.slots import Around, Slots
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from circus_core.consent import Objection
     from circus_core.model import WatcherOptions
     from circus_core.process import Process
     from circus_core.values import Change
@@ -97,10 +99,12 @@ class Watcher:
         self.stops += 1
         return self._halt(say)
 
-    def _halt(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
+    def _halt(
+        self, say: Callable[[str], None] | None = None, because: CircusError | None = None
+    ) -> asyncio.Future[None]:
         # From the order on, and not only from its turn on, nothing that ends comes back.
         self.slots.supervising = False
-        return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True)
+        return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True, because=because)
 
     def restart(self, say: Say = None, *, running: bool = False) -> asyncio.Future[dict[str, list[int]]]:
         """Stop, then start; with `running` only if, when its turn comes, the watcher is to have processes."""
@@ -156,6 +160,9 @@ class Watcher:
             started = [process.pid for process in await rolling.fill(self.slots, say)]
         finally:
             self._starting = False
+        if not self.slots.supervising:
+            # A plugin refused a spawn, and the stop that follows is in the queue.
+            return {"started": started, "kept": kept}
         if self.slots.settled and not (self.slots.dry and self.options.numprocesses):
             self._settle(operating=True)
         elif self.slots.dry:
@@ -165,12 +172,17 @@ class Watcher:
         return {"started": started, "kept": kept}
 
     def _ask_start(self) -> None:
-        bus = self._around.bus
-        answer = bus.first("circus_veto_start", watcher=self.options)
-        if answer is not None:
-            plugin, refusal = answer
-            bus.publish(ActionVetoed(watcher=self.name, intent="start", reason=refusal.reason, plugin=plugin))
-            raise VetoedError(f"{self.name} was not started: {refusal.reason}", hint=f"plugin {plugin} refused it")
+        found = self._objection("circus_veto_start")
+        if found is not None:
+            message = f"{self.name} was not started: {found.reason}"
+            raise VetoedError(message, hint=f"plugin {found.plugin} refused it")
+
+    def _objection(self, hook: str) -> Objection | None:
+        """What a plugin has against a start; status shows it."""
+        found = objection(self._around.bus, hook, "start", self.name, watcher=self.options)
+        if found is not None:
+            self.slots.last_error = found.reason
+        return found
 
     async def _stop(self, say: Callable[[str], None] | None) -> None:
         if self.state is STOPPED and not self.slots.leaving:
@@ -285,12 +297,21 @@ class Watcher:
     def _settle(self, *, operating: bool) -> None:
         """Once every slot has its process or was given up the watcher is active, unless an operation will say so."""
         busy = self.queue.current is not None and not operating
-        if self.state is STARTING and self.slots.settled and not busy:
+        if self.state is STARTING and self.slots.settled and not busy and self._confirmed():
             self._take("up")
 
-    def refused(self) -> None:
+    def _confirmed(self) -> bool:
+        """Whether the plugins agree to a start that is complete; otherwise the watcher is stopped."""
+        found = self._objection("circus_confirm_start")
+        if found is not None:
+            log.error("%s: its start is refused: %s", self.name, found.reason)
+            message = f"{self.name} was stopped: {found.reason}"
+            self._halt(because=VetoedError(message, hint=f"plugin {found.plugin} refused its start"))
+        return found is None
+
+    def refused(self, error: VetoedError) -> None:
         """A plugin refused a spawn: the watcher is stopped, whatever it is doing."""
-        self._halt()
+        self._halt(because=error)
 
     def dry(self, code: int | None) -> None:
         """No slot has or will have a process: the watcher is stopped, and may have failed for good."""

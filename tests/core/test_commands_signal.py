@@ -119,12 +119,15 @@ async def test_a_signal_to_a_stopped_watcher_goes_nowhere(supervise):
 async def test_a_plugin_may_hold_signals_back_from_children_too(supervise, out):
     class Guards:
         def circus_veto_signal(self, process, signum):
+            asked.append(process.pid)
             return Refuse("no") if signum == signal.SIGUSR1 else None
 
+    asked = []
     async with supervise(watcher("w", family(out)), plugins={"guard": Guards()}) as run:
-        await relatives(run, out)
+        pids = [*run.pids("w"), *await relatives(run, out)]
         await run.call("signal", name="w", signum="USR1", recursive=True)
         assert len(run.events.named("action_vetoed", intent="signal")) == 3
+        assert sorted(asked) == sorted(set(pids))
 
 
 @pytest.mark.covers("command:kill")

@@ -216,6 +216,18 @@ async def test_a_plugin_may_hold_a_signal_back_but_not_sigkill(made):
 
 
 @run
+@pytest.mark.covers("event:signal_sent")
+async def test_a_signal_that_is_no_end_is_told(made):
+    process = made.process("import signal; signal.pause()")
+    assert process.signal(signal.SIGCONT)
+    (sent,) = made.events.named("signal_sent")
+    assert (sent.watcher, sent.wid, sent.pid, sent.signum) == ("w", 1, process.pid, signal.SIGCONT)
+    await process.stop(signal.SIGTERM, 5)
+    assert not process.signal(signal.SIGCONT)
+    assert len(made.events.named("signal_sent")) == 1
+
+
+@run
 async def test_its_usage_is_told_when_it_ends(made):
     process = made.process("held = bytearray(50_000_000); sum(range(3_000_000))")
     await process.gone()

@@ -507,6 +507,67 @@ async def test_a_plugin_may_stop_a_watcher_instead_of_a_spawn(supervise):
         assert (await run.call("status", name="w"))["status"] == "stopped"
 
 
+class Confirms:
+    """Refuses what is complete, so many times."""
+
+    def __init__(self, spawns=0, starts=0):
+        self.spawns, self.starts = spawns, starts
+        self.asked = []
+
+    def circus_confirm_spawn(self, process, watcher):
+        self.asked.append(process.pid)
+        self.spawns -= 1
+        return Refuse("it looks bad") if self.spawns >= 0 else None
+
+    def circus_confirm_start(self, watcher):
+        self.starts -= 1
+        return Refuse("they do not get on") if self.starts >= 0 else None
+
+
+@pytest.mark.covers("hook:circus_confirm_spawn")
+async def test_a_plugin_may_look_at_a_process_before_anybody_is_told(supervise):
+    plugin = Confirms(spawns=1)
+    async with supervise(watcher("w", numprocesses=2, autostart=False), plugins={"guard": plugin}) as run:
+        with pytest.raises(CircusError, match="w was stopped: it looks bad") as raised:
+            await run.call("start", name="w", waiting=True)
+        assert raised.value.code == "vetoed"
+        assert (await run.call("status", name="w"))["status"] == "stopped"
+        assert not any(map(alive, plugin.asked))
+        unwanted = plugin.asked[0]
+        assert not run.events.named("process_spawned", pid=unwanted)
+        assert run.events.named("process_exited", pid=unwanted)[0].requested
+        assert run.events.named("action_vetoed", intent="spawn", reason="it looks bad")
+
+
+async def test_whoever_is_refused_at_a_respawn_takes_the_watcher_with_it(supervise):
+    plugin = Confirms()
+    async with supervise(watcher("w", numprocesses=2), plugins={"guard": plugin}) as run:
+        plugin.spawns = 1
+        os.kill(run.pids("w")[0], signal.SIGKILL)
+        await run.events.wait_for("watcher_stopped")
+        assert len(plugin.asked) == 3
+        assert not any(map(alive, plugin.asked))
+
+
+@pytest.mark.covers("hook:circus_confirm_start")
+async def test_a_plugin_may_refuse_a_start_that_is_complete(supervise):
+    plugin = Confirms(starts=1)
+    async with supervise(watcher("w", numprocesses=2), plugins={"guard": plugin}) as run:
+        await run.events.wait_for("watcher_stopped")
+        assert len(run.events.named("process_spawned")) == 2
+        assert not run.events.named("watcher_started")
+        assert run.supervisor.watcher("w").slots.last_error == "they do not get on"
+        await run.call("start", name="w", waiting=True)
+        assert len(run.events.named("watcher_started")) == 1
+
+
+async def test_and_so_after_a_spawn_that_had_to_wait(supervise):
+    plugins = {"later": VetoesSpawn(RetryLater(0.01, "not yet")), "guard": Confirms(starts=1)}
+    async with supervise(watcher("w"), plugins=plugins) as run:
+        await run.events.wait_for("watcher_stopped")
+        assert not run.events.named("watcher_started")
+
+
 @pytest.mark.covers("hook:circus_decide_restart")
 async def test_a_plugin_may_decide_about_a_restart(supervise):
     asked = []

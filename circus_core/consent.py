@@ -1,0 +1,33 @@
+"""What plugins have against something that is about to happen, or just has; every objection is published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from circus_core.events import ActionVetoed
+
+if TYPE_CHECKING:
+    from circus_core.bus import Bus
+    from circus_core.model import GiveUp, Refuse, RetryLater
+
+
+@frozen
+class Objection:
+    """A plugin's answer, and its reason in words."""
+
+    plugin: str
+    reason: str
+    verdict: Refuse | RetryLater | GiveUp
+
+
+def objection(bus: Bus, hook: str, intent: str, name: str, /, **given: Any) -> Objection | None:
+    """The first answer to an intervention that may refuse; `intent` is start, spawn or signal, `name` a watcher's."""
+    answer = bus.first(hook, **given)
+    if answer is None:
+        return None
+    plugin, verdict = answer
+    reason = verdict.reason or f"plugin {plugin} said so"
+    bus.publish(ActionVetoed(watcher=name, intent=intent, reason=reason, plugin=plugin))
+    return Objection(plugin, reason, verdict)
