@@ -112,13 +112,18 @@ class Mail:
             tls_context=None if options.smtp_security == "none" else self._context,
             timeout=options.timeout,
         )
+        transport = None
         try:
             await server.connect()
+            transport = server.transport
             refused, _answer = await server.send_message(self.letter(message))
             await server.quit()
             return refused
         finally:
             server.close()
+            if isinstance(transport, asyncio.WriteTransport):
+                # Else it stays until the server has answered the farewell of TLS, perhaps for longer than this loop.
+                transport.abort()
 
     def letter(self, message: Message) -> EmailMessage:
         """The message as it is sent."""
