@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
@@ -18,12 +18,14 @@ from circus_core.errors import ConfigError, RequestError
 from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions, SupervisorOptions
 from circus_core.plugin import CircusPlugin, Registry
-from circus_core.structure import Problem
+from circus_core.resolving import Resolver, host_of, withdraw
+from circus_core.structure import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from circus_core.document import Document
+    from circus_core.finding import Found
     from circus_core.loaded import Loaded
     from circus_core.model import WatcherOptions
     from circus_core.options import Option, Section
@@ -48,10 +50,11 @@ Examine = Callable[[SupervisorOptions], Iterable[tuple[str, str, str]]]
 
 @frozen
 class Reading:
-    """A configuration that was read and is not in force, and the sections with what plugins added for it."""
+    """A configuration that was read and is not in force, the sections with what plugins added for it, and these."""
 
     config: Config
     sections: Mapping[str, Section]
+    found: Mapping[str, Found] = field(factory=dict)
 
 
 @define
@@ -66,6 +69,8 @@ class Assembly:
     strict: bool = False
     open_to_plugins: bool = True
     examine: Examine = field(default=lambda _options: ())
+    _found: Mapping[str, Found] = field(factory=dict)
+    _declared: Mapping[str, Section] = field(factory=dict)
 
     @property
     def folder(self) -> str:
@@ -81,26 +86,21 @@ class Assembly:
         try:
             return self.bus.load(name, made, registry=Registry(name, self.sections, self.commands), use=use)
         except BaseException:
-            self._withdraw(name)
+            withdraw(name, self.sections, self.commands)
             raise
 
     def unload(self, name: str) -> None:
         """Take a plugin off the bus, with all it declared."""
         self.bus.unload(name)
-        self._withdraw(name)
-
-    def _withdraw(self, name: str) -> None:
-        for section in tuple(self.sections.values()):
-            section.drop(name)
-        for owned in [key for key, (command, _handler) in self.commands.items() if command.plugin == name]:
-            del self.commands[owned]
+        withdraw(name, self.sections, self.commands)
+        self._declare_elsewhere()
 
     def load_configured(self, name: str, options: PluginOptions) -> Loaded | None:
         """Load the plugin of `[plugin:NAME]`; None if it is not one for inside circusd. Raises PluginError."""
         if not options.inside:
             return None
         lean.allow_tls()
-        return self.load(name, options.use, options.use)
+        return self.load(name, self._found[name].plugin, options.use)
 
     def equip(self, loaded: Loaded, client: Client) -> None:
         """Give a plugin its name, logger, client and options, if it is a CircusPlugin; raises ConfigError."""
@@ -110,15 +110,14 @@ class Assembly:
         if isinstance(loaded.plugin, CircusPlugin):
             loaded.plugin.equip(loaded.name, client, options, loaded)
 
-    def judge(
-        self, document: Document, sections: Mapping[str, Section], chosen: PluginSections | None = None
-    ) -> Config:
+    def judge(self, document: Document) -> Reading:
         """What a document says, with a watcher for each host of plugins; raises ConfigError with all its mistakes.
 
-        Raises PluginError for a plugin that cannot be found. `chosen` are the sections of plugins, if they are known.
+        What is in force stays in force, until `adopt`.
         """
-        if chosen is None or not self.open_to_plugins:
-            chosen = plugin_sections(document, sections) if self.open_to_plugins else PluginSections({}, {})
+        chosen, sections = PluginSections({}, {}), self.sections
+        if self.open_to_plugins:
+            chosen, sections = self._resolve(document)
         hosts, problems = self._hosts(document, sections, chosen)
         problems += self._check_plugins(document, chosen)
         config, found = build(document, sections, strict=self.strict, chosen=chosen)
@@ -126,7 +125,35 @@ class Assembly:
             problems += self._check_supervisor(document, config)
         problems = in_order(document, (*found, *problems))
         config = accept(None if any(not problem.warning for problem in problems) else config, problems)
-        return evolve(config, watchers={**config.watchers, **hosts})
+        return Reading(evolve(config, watchers={**config.watchers, **hosts}), sections, chosen.found)
+
+    def _resolve(self, document: Document) -> tuple[PluginSections, dict[str, Section]]:
+        """The plugins of a document, and the sections as they are with what these declare."""
+        chosen = plugin_sections(document, self.sections)
+        staying = {name: each for name, each in self.bus.loaded.items() if self._stays(name, chosen)}
+        sections = {
+            name: evolve(section, added={key: entry for key, entry in section.added.items() if _by(entry, staying)})
+            for name, section in self.sections.items()
+            if _by(section, staying)
+        }
+        commands = {key: entry for key, entry in self.commands.items() if _by(entry[0], staying)}
+        if not chosen.options:
+            return chosen, sections
+        before = tuple(self.sections["plugin"])
+        resolver = Resolver(document, self.folder, sections, commands, staying)
+        resolver.find(chosen)
+        if tuple(sections["plugin"]) != before:
+            # One of them has options for all plugins.
+            chosen = plugin_sections(document, sections)
+        return resolver.settled(chosen), sections
+
+    def _stays(self, name: str, chosen: PluginSections) -> bool:
+        """Whether a loaded plugin is circusd's own, or has the section that it had."""
+        before, now = self.config.plugins.get(name), chosen.options.get(name)
+        if before is None or now is None:
+            return before is None
+        same = evolve(now, host=host_of(self.bus.loaded[name].plugin, now)) == before
+        return same and _texts(self.config.raw_plugins[name]) == _texts(chosen.settings[name])
 
     def _hosts(
         self, document: Document, sections: Mapping[str, Section], chosen: PluginSections
@@ -141,10 +168,8 @@ class Assembly:
         """What is wrong with the options of the plugins for inside circusd."""
         for name, options in chosen.options.items():
             raw = document.find("plugin", name)
-            if options.inside and raw is not None:
-                loaded = self.bus.loaded.get(name)
-                plugin = loaded.plugin if loaded and loaded.use == options.use else find(options.use, self.folder)
-                yield from plugin_options(name, plugin, chosen.settings[name], raw.place)[1]
+            if options.inside and raw is not None and name in chosen.found:
+                yield from plugin_options(name, chosen.found[name].plugin, chosen.settings[name], raw.place)[1]
 
     def _check_supervisor(self, document: Document, config: Config) -> Iterator[Problem]:
         """What is wrong with [circus] for who runs this."""
@@ -160,24 +185,39 @@ class Assembly:
         """
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
-        # What plugins outside circusd declared, they declare anew.
-        sections = {name: evolve(section, added=self._own(section)) for name, section in self.sections.items()}
-        return Reading(self.judge(read(self.path), sections), sections)
+        return self.judge(read(self.path))
 
     def adopt(self, new: Reading) -> None:
-        """Have a configuration in force, with what its plugins declared."""
-        self.config = new.config
-        for name, section in new.sections.items():
-            elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin not in self.bus.loaded}
-            self.sections[name].added = {**self._own(self.sections[name]), **elsewhere}
+        """Have a configuration in force, with what its plugins outside circusd declare; the others are to be loaded."""
+        self.config, self._found, self._declared = new.config, new.found, new.sections
+        self._declare_elsewhere()
+
+    def _declare_elsewhere(self) -> None:
+        """Have declared what the plugins outside circusd declare, and of others only what those inside do."""
+        outside = {name for name, options in self.config.plugins.items() if not options.inside}
+        for name, section in tuple(self.sections.items()):
+            if not _by(section, self.bus.loaded):
+                del self.sections[name]
+            section.added = {key: entry for key, entry in section.added.items() if _by(entry, self.bus.loaded)}
+        for name, section in self._declared.items():
+            if section.plugin in outside:
+                self.sections.setdefault(name, section)
+            if name in self.sections:
+                elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin in outside}
+                self.sections[name].added = {**elsewhere, **self.sections[name].added}
 
     def keep(self, options: WatcherOptions) -> None:
         """Have one watcher's section in force as it was before."""
         self.config = evolve(self.config, watchers={**self.config.watchers, options.name.lower(): options})
 
-    def _own(self, section: Section) -> dict[str, Option]:
-        """What plugins inside circusd added to a section."""
-        return {key: entry for key, entry in section.added.items() if entry.plugin in self.bus.loaded}
+
+def _by(declared: Section | Option | Command, plugins: Container[str]) -> bool:
+    """Whether the core declared it, or one of these plugins."""
+    return not declared.plugin or declared.plugin in plugins
+
+
+def _texts(settings: Mapping[str, Setting]) -> dict[str, object]:
+    return {key: setting.value for key, setting in settings.items()}
 
 
 def assemble(
@@ -202,16 +242,7 @@ def assemble(
     if path is None:
         made.config = config or Config()
         return made
-    document = read(path)
-    if plugins is None:
-        made.config = made.judge(document, made.sections)
-        return made
-    chosen = plugin_sections(document, made.sections)
-    known = tuple(made.sections["plugin"])
-    for name, options in chosen.options.items():
+    made.adopt(made.judge(read(path)))
+    for name, options in made.config.plugins.items():
         made.load_configured(name, options)
-    if tuple(made.sections["plugin"]) != known:
-        # One of them has options for all plugins.
-        chosen = plugin_sections(document, made.sections)
-    made.config = made.judge(document, made.sections, chosen)
     return made

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from circus_core.document import Document
+    from circus_core.finding import Found
     from circus_core.options import Section
 
 Settings = dict[str, Setting]
@@ -28,11 +29,15 @@ Settings = dict[str, Setting]
 
 @frozen
 class PluginSections:
-    """The `[plugin:...]` sections of a document, by name: the options that all plugins have, and the other settings."""
+    """The `[plugin:...]` sections of a document, by name: the options that all plugins have, and the other settings.
+
+    Once they are resolved, `found` are the plugins that are to run, but those with a mistake.
+    """
 
     options: Mapping[str, PluginOptions]
     settings: Mapping[str, Mapping[str, Setting]]
     problems: tuple[Problem, ...] = ()
+    found: Mapping[str, Found] = field(factory=dict)
 
 
 def build(

@@ -90,12 +90,16 @@ class Bus:
         self._cache.clear()
         try:
             if registry is not None:
-                self.call(loaded, "circus_register_options", registry=registry)
-                self.call(loaded, "circus_register_commands", registry=registry)
+                self.declare(loaded, registry)
         except BaseException:
             self.unload(name)
             raise
         return loaded
+
+    def declare(self, loaded: Loaded, registry: Registry) -> None:
+        """Let a plugin register options and commands; raises PluginError."""
+        self.call(loaded, "circus_register_options", registry=registry)
+        self.call(loaded, "circus_register_commands", registry=registry)
 
     def unload(self, name: str) -> None:
         """Take a plugin off the bus; nothing reaches it afterwards."""

@@ -174,9 +174,10 @@ class PluginOptions:
 
     name: str
     use: str = option(TEXT, effect=RELOAD, help="A dotted path to the class, `file.py:Class`, or a registered name.")
-    host: str = option(
-        TEXT, "process", effect=RELOAD,
-        help="`process`: a process of its own; `core`: inside circusd. Other values are the plugin's own.",
+    host: str | None = option(
+        TEXT, None, effect=RELOAD,
+        help="`process`: a process of its own; `core`: inside circusd; unset: as the plugin's class says, which is "
+        "`process` for most. Other values are the plugin's own.",
     )  # fmt: skip
     active: bool = option(BOOLEAN, True, effect=RELOAD, help="False: it is not run.")
     extra: Mapping[str, object] = NOTHING_SET

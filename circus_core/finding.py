@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from circus_core.declarations import HOSTS
 from circus_core.errors import PluginError
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "circus.plugins"
 ALIASES = "circus.aliases"
 """Entry points that are named like dotted paths: what `use` says in configurations written for Circus."""
+
+
+@frozen
+class Found:
+    """The plugin that a section means, and the hooks it implements."""
+
+    plugin: Any
+    hooks: tuple[str, ...]
 
 
 def find(use: str, folder: str = "") -> Any:

@@ -158,6 +158,7 @@ class Section:
     help: str = ""
     added: dict[str, Option] = attrs.field(factory=dict)
     named: bool = True
+    plugin: str = ""
 
     def add(self, entry: Option) -> None:
         """Let a plugin declare a further option; raises OptionError if the key is taken."""
@@ -165,7 +166,7 @@ class Section:
         if taken is not None:
             owner = f"plugin {taken.plugin}" if taken.plugin else "the core"
             raise OptionError(
-                f"[{self.name}] {entry.key} of plugin {entry.plugin} is already declared by {owner}",
+                f"the option {entry.key} of [{self.name}] is already declared by {owner}",
                 hint="two plugins cannot own one option; rename it in one of them",
             )
         self.added[entry.key] = entry

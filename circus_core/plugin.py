@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from attrs import evolve
 from pluggy import HookimplMarker
 
-from circus_core.errors import PluginError
+from circus_core.errors import OptionError, PluginError
 from circus_core.hookspecs import PROJECT, hookspec
+from circus_core.nearest import did_you_mean
 from circus_core.options import MISSING, Effect, Option, Section
 
 if TYPE_CHECKING:
@@ -52,10 +54,12 @@ class CircusPlugin:
     `name` is the plugin's name, `log` its logger, `client` its `Client`. `publish` makes an event of its own known to
     everybody. A class attribute `Options` (an attrs class
     whose fields are made by `option()`) declares its options, and `options` is then an instance of it; without it
-    `options` is a mapping of texts.
+    `options` is a mapping of texts. `host` says where it runs if its section does not: `process` is a process of its
+    own, and `core` is inside circusd.
     """
 
     Options: ClassVar[type | None] = None
+    host: ClassVar[str] = "process"
 
     name: str = ""
     options: Any
@@ -125,19 +129,33 @@ class Registry:
             minimum=minimum, prefix=prefix, names=names, settable=settable and not fixed, fixed=fixed,
             plugin=self.plugin,
         )  # fmt: skip
-        self._sections[section].add(entry)
+        if section not in self._sections:
+            hint = did_you_mean(section, self._sections, f"there are {', '.join(self._sections)}")
+            raise PluginError(f"plugin {self.plugin}: there are no sections [{section}]", hint=hint)
+        try:
+            self._sections[section].add(entry)
+        except OptionError as error:
+            raise PluginError(f"plugin {self.plugin}: {error.message}", hint=error.hint) from None
 
     def section(self, section: Section) -> None:
         """Declare a further sort of section, such as `socket`, whose instances end in `Config.sections`."""
         if section.name in self._sections:
-            raise PluginError(f"plugin {self.plugin}: the section [{section.name}] is declared already")
-        self._sections[section.name] = section
+            owner = self._sections[section.name].plugin
+            whose = f"plugin {owner}" if owner else "the core"
+            raise PluginError(
+                f"plugin {self.plugin}: the section [{section.name}] is already declared by {whose}",
+                hint="choose another name",
+            )
+        self._sections[section.name] = evolve(section, plugin=self.plugin, added=dict(section.added))
 
     def command(self, command: Command, handler: Handler) -> None:
         """Add a command and what answers it."""
         if command.name in self._commands:
+            owner = self._commands[command.name][0].plugin
+            whose = f"plugin {owner}" if owner else "circus-bus"
             raise PluginError(
-                f"plugin {self.plugin}: the command {command.name} exists already", hint="choose another name"
+                f"plugin {self.plugin}: the command {command.name} exists already, as one of {whose}",
+                hint="choose another name",
             )
         command.plugin = self.plugin
         self._commands[command.name] = (command, handler)

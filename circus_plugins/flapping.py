@@ -77,6 +77,7 @@ class Flapping(CircusPlugin):
     """Holds back processes that die again and again."""
 
     name = "flapping"
+    host = "core"
     Options: ClassVar[type | None] = Rules
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

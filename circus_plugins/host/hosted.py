@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
-from circus_core.errors import PluginError
-from circus_core.finding import find, instance, plugin_options
-from circus_core.implementing import HookManager, implemented, refuse_outside
+from circus_core.finding import plugin_options
 from circus_core.options import declared
 from circus_core.plan import masked
-from circus_core.plugin import Registry
 from circus_core.structure import Problem, Setting, structure
 
 if TYPE_CHECKING:
@@ -63,20 +60,16 @@ class _Group:
 def watchers_of(
     document: Document, sections: Mapping[str, Section], chosen: PluginSections
 ) -> tuple[dict[str, WatcherOptions], list[Problem]]:
-    """The watchers that run a configuration's plugins, by key, and every mistake; raises PluginError."""
+    """The watchers that run a configuration's plugins, by key, and every mistake."""
     folder = os.path.abspath(os.path.dirname(document.files[0]))
-    manager = HookManager()
     groups: dict[str, _Group] = {}
     problems: list[Problem] = []
     for name, options in chosen.options.items():
         raw = document.find("plugin", name)
-        if options.inside or not options.active or raw is None:
+        found = chosen.found.get(name)
+        if options.inside or found is None or raw is None:
             continue
-        plugin = instance(options.use, find(options.use, folder))
-        manager.learn(name, plugin)
-        hooks = implemented(manager, name, plugin)
-        refuse_outside(name, plugin, hooks)
-        _declare(name, plugin, hooks, sections)
+        plugin = found.plugin
         group = groups.setdefault(str(options.extra.get("group") or name), _Group(place=raw.place))
         given = chosen.settings[name]
         own: Mapping[str, Setting] = _share_out(name, plugin, given, sections["watcher"], group, problems)
@@ -85,23 +78,13 @@ def watchers_of(
             # A plugin that declares nothing is told everything, as those of Circus are.
             own = given
         problems += plugin_options(name, plugin, own, raw.place)[1]
-        group.members.append(Hosted(name, options.use, folder, values, own, hooks))
+        group.members.append(Hosted(name, options.use, folder, values, own, found.hooks))
     watchers = {}
     for name, group in groups.items():
         made = _watcher(f"plugin:{name}", group, document, sections["watcher"], problems)
         if made is not None:
             watchers[made.name.lower()] = made
     return watchers, problems
-
-
-def _declare(name: str, plugin: Any, hooks: tuple[str, ...], sections: Mapping[str, Section]) -> None:
-    """Let a plugin add its options to sections, such as those of watchers."""
-    if "circus_register_options" not in hooks:
-        return
-    try:
-        plugin.circus_register_options(registry=Registry(name, dict(sections), {}))
-    except Exception as error:
-        raise PluginError(f"plugin {name}: circus_register_options failed: {type(error).__name__}: {error}") from error
 
 
 def _share_out(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
 import pytest
 from attrs import field, frozen
@@ -16,9 +16,6 @@ from circus_core.requests import Argument, Command, Role
 from circus_core.structure import Problem
 from circus_core.supervisor import Supervisor
 from circus_core.testing import watcher
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @frozen
@@ -115,7 +112,9 @@ def test_two_plugins_cannot_declare_the_same():
 
     made = Assembly()
     made.load("lamps", Lamps)
-    with pytest.raises(PluginError, match=r"\[watcher\] glow of plugin clash is already declared by plugin lamps"):
+    with pytest.raises(
+        PluginError, match=r"plugin clash: the option glow of \[watcher\] is already declared by plugin lamps"
+    ):
         made.load("clash", Clash)
     assert made.sections["circus"].find("own") is None, "nothing of it stays"
     assert "clash" not in made.bus.loaded
@@ -136,13 +135,16 @@ async def test_a_plugin_may_run_other_plugins_elsewhere(supervise, file):
         def circus_decide_hosts(self, document, sections, plugins):
             assert document.find("plugin", "far")
             assert "watcher" in sections
-            assert plugins.options["far"].use == "any.thing"
+            assert plugins.options["far"].use == "plain.py:Plain"
+            assert plugins.found["far"].hooks == ("circus_startup",)
             return {"plugin:far": watcher("plugin:far", "sleep 1000")}, []
 
         def circus_describe_plugins(self):
             return [{"name": "far", "host": "process"}]
 
-    async with Supervisor(file("[plugin:far]\nuse = any.thing\n"), plugins={"hosts": Hosts()}) as supervisor:
+    path = file("[plugin:far]\nuse = plain.py:Plain\n")
+    Path(path).with_name("plain.py").write_text("class Plain:\n    def circus_startup(self): pass\n")
+    async with Supervisor(path, plugins={"hosts": Hosts()}) as supervisor:
         assert (await supervisor.client.call("list"))["watchers"] == ["plugin:far"]
         rows = (await supervisor.client.call("plugins"))["plugins"]
         assert [row["name"] for row in rows] == ["hosts", "far"]

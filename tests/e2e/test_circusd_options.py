@@ -144,10 +144,17 @@ def test_a_log_file_that_cannot_be_opened(tmp_path: Path, arguments: list[str], 
 
 
 def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
-    done = run(write(tmp_path, "[plugin:mine]\nuse = no_such_module:Mine\nhost = core\n"))
-    assert done.returncode == 1
-    assert "no_such_module" in done.stderr
-    assert "Traceback" not in done.stderr
+    text = (
+        "[plugin:mine]\nhost = core\nuse = no_such_module:Mine\n[plugin:yours]\nuse = none\n[watcher:a]\nnumber = 1\n"
+    )
+    path = write(tmp_path, text)
+    for arguments in ([], ["--check"]):
+        done = run(path, *arguments)
+        assert done.returncode == 2
+        assert f"{path}:3: [plugin:mine] use: no_such_module:Mine cannot be imported: ModuleNot" in done.stderr
+        assert f"{path}:5: [plugin:yours] use: no plugin none is installed" in done.stderr
+        assert f"{path}:6: [watcher:a] cmd: is missing" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_plugin_that_refuses_to_start(tmp_path: Path) -> None:

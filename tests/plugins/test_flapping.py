@@ -176,8 +176,7 @@ cmd = sh -c 'exit 3'
 flapping.retry_in = 0.01
 
 [plugin:flapping]
-use = circus_plugins.flapping.Flapping
-host = core
+use = circus.plugins.flapping.Flapping
 window = 30
 max_retry = 1
 """

@@ -6,14 +6,15 @@ import textwrap
 
 import pytest
 
-from circus_core.assembly import DEFAULT_PLUGINS, assemble
-from circus_core.errors import CircusError, ConfigError, PluginError
+from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
+from circus_core.errors import ConfigError
 
 CODE = """
 from attrs import frozen
 from circus_core.kinds import INTEGER
 from circus_core.options import option
 from circus_core.plugin import CircusPlugin
+from circus_core.requests import Command, Role
 
 class Plain(CircusPlugin):
     pass
@@ -43,6 +44,21 @@ class Unmakeable(CircusPlugin):
     def __init__(self, endpoint):
         pass
 
+class Owner(CircusPlugin):
+    def circus_register_options(self, registry):
+        registry.option("watcher", "mine", INTEGER, help="Its own.")
+
+class Claiming(CircusPlugin):
+    host = "core"
+    def circus_register_commands(self, registry):
+        registry.command(Command("claimed", Role.VIEW, "Its own."), None)
+
+class Rooted(CircusPlugin):
+    host = "core"
+
+class Lost(CircusPlugin):
+    host = "moon"
+
 class Clashing(CircusPlugin):
     def circus_register_options(self, registry):
         registry.option("watcher", "numprocesses", None, help="Taken.")
@@ -57,9 +73,9 @@ def read(tmp_path):
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
     path = tmp_path / "circus.ini"
 
-    def run(configuration: str) -> None:
+    def run(configuration: str) -> Assembly:
         path.write_text(textwrap.dedent(configuration))
-        assemble(str(path), plugins=DEFAULT_PLUGINS)
+        return assemble(str(path), plugins=DEFAULT_PLUGINS)
 
     return run
 
@@ -131,19 +147,66 @@ def test_options_of_the_watcher(read, lines, message):
         ("plugin.py:Absent", "has no Absent"),
         ("absent.py:Plugin", "there is no file"),
         ("absent", "no plugin absent is installed"),
-        ("plugin.py:Unmakeable", "plugin.py:Unmakeable cannot be made: TypeError"),
+        ("plugin.py:Unmakeable", "use: plugin.py:Unmakeable cannot be made: TypeError"),
         ("plugin.py:Misspelt", "there is no hook circus_proces_exited (did you mean circus_process_exited?)"),
-        ("plugin.py:Intervening", "plugin p: circus_veto_start is an intervention"),
+        ("plugin.py:Intervening", "use: circus_veto_start is an intervention"),
         ("plugin.py:Intervening", "set `host = core` in [plugin:p]"),
-        ("plugin.py:Commanding", "plugin p: circus_register_commands is answered inside circusd"),
-        ("plugin.py:Inside", "plugin p: circus_startup takes `supervisor`"),
-        ("plugin.py:Clashing", "numprocesses of plugin p is already declared by the core"),
+        ("plugin.py:Commanding", "use: circus_register_commands is answered inside circusd"),
+        ("plugin.py:Inside", "use: circus_startup takes `supervisor`"),
+        ("plugin.py:Clashing", "use: the option numprocesses of [watcher] is already declared by the core"),
     ],
 )
 def test_plugins_that_cannot_be_hosted(read, use, message):
-    with pytest.raises(PluginError) as refused:
-        read(f"[plugin:p]\nuse = {use}\n")
+    with pytest.raises(ConfigError) as refused:
+        read(f"[plugin:p]\npriority = 3\nuse = {use}\n[watcher:w]\nnumprocesses = many\n")
     assert message in str(refused.value)
+    assert "circus.ini:3: [plugin:p] use: " in str(refused.value)
+    assert "circus.ini:5: [watcher:w] numprocesses" in str(refused.value), "it hides no other mistake"
+
+
+@pytest.mark.parametrize(("first", "second"), [("core", "core"), ("core", "process"), ("process", "process")])
+def test_two_plugins_that_claim_one_option(read, first, second):
+    with pytest.raises(ConfigError) as refused:
+        read(f"""\
+            [plugin:one]
+            use = plugin.py:Owner
+            host = {first}
+            [plugin:two]
+            use = plugin.py:Owner
+            host = {second}
+            """)
+    assert "circus.ini:5: [plugin:two] use: the option mine of [watcher] is already declared by plugin one" in str(
+        refused.value
+    )
+
+
+def test_two_plugins_that_claim_one_command_or_section(read):
+    with pytest.raises(ConfigError) as refused:
+        read("""\
+            [plugin:one]
+            use = plugin.py:Claiming
+            [plugin:two]
+            use = plugin.py:Claiming
+            """)
+    assert "circus.ini:4: [plugin:two] use: the command claimed exists already, as one of plugin one" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("cls", "host", "place"),
+    [("Plain", "", "process"), ("Claiming", "", "core"), ("Rooted", "process", "process"), ("Rooted", "", "core")],
+)
+def test_a_class_says_where_it_lives_unless_its_section_does(read, cls, host, place):
+    assembly = read(f"[plugin:p]\nuse = plugin.py:{cls}\n" + (f"host = {host}\n" if host else ""))
+    assert assembly.config.plugins["p"].host == place
+    assert ("p" in assembly.bus.loaded) == (place == "core")
+    assert ("plugin:p" in assembly.config.watchers) == (place == "process")
+
+
+def test_a_class_that_says_nonsense(read):
+    with pytest.raises(ConfigError, match=r"its class has host = 'moon' \(possible are process, core\)"):
+        read("[plugin:p]\nuse = plugin.py:Lost\n")
 
 
 async def test_nothing_is_touched_when_a_new_configuration_has_a_plugin_that_cannot_be(hosting):
@@ -152,6 +215,6 @@ async def test_nothing_is_touched_when_a_new_configuration_has_a_plugin_that_can
         before = run.pids("plugin:eye") + run.pids("app")
         for line in ("use = no.such.Plugin", "use = plugin.py:Witness\npriority = high", "host = core\nuse = a.b"):
             run.configure(f"[plugin:new]\n{line}\n")
-            with pytest.raises(CircusError):
+            with pytest.raises(ConfigError):
                 await run.call("reloadconfig", waiting=True)
         assert run.pids("plugin:eye") + run.pids("app") == before

@@ -185,7 +185,7 @@ async def test_events_that_a_plugin_inside_circusd_declared_arrive_too(hosting):
 
 def test_no_plugins_means_none_outside_circusd_either(tmp_path):
     path = tmp_path / "circus.ini"
-    path.write_text("[plugin:eye]\nuse = no.such.Plugin\n")
+    path.write_text("[plugin:eye]\nuse = circus_plugins.watchdog:WatchDog\n")
     assert Supervisor(str(path), plugins={}).config.watchers == {}
     assert os.listdir(tmp_path) == ["circus.ini"]
 
