@@ -105,8 +105,6 @@ class Mail:
         server = aiosmtplib.SMTP(
             hostname=options.smtp_host,
             port=options.port,
-            username=options.smtp_user or None,
-            password=options.smtp_password or None,
             use_tls=options.smtp_security == "tls",
             start_tls=options.smtp_security == "starttls",
             tls_context=None if options.smtp_security == "none" else self._context,
@@ -116,6 +114,8 @@ class Mail:
         try:
             await server.connect()
             transport = server.transport
+            if options.smtp_user:
+                await server.login(options.smtp_user, options.smtp_password)
             refused, _answer = await server.send_message(self.letter(message))
             await server.quit()
             return refused
