@@ -153,7 +153,7 @@ async def test_it_says_when_all_is_well_again(observe, caplog):
 
 async def test_without_the_library_it_says_what_to_install(observe, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
-    with pytest.raises(PluginError, match=r"needs httpx, which is not installed \(pip install 'circus-bus\[http\]'\)"):
+    with pytest.raises(CircusError, match=r"needs httpx, which is not installed \(pip install 'circus-bus\[http\]'\)"):
         async with observe(section(1)):
             pass
 

@@ -130,7 +130,7 @@ async def test_its_own_watcher_brings_the_server_back(observe, tcp_port, statsd)
 
 async def test_without_the_library_it_says_what_to_install(observe, monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(PluginError, match=r"needs redis, which is not installed \(pip install 'circus-bus\[redis\]'\)"):
+    with pytest.raises(CircusError, match=r"needs redis, which is not installed \(pip install 'circus-bus\[redis\]'\)"):
         async with observe(section(1)):
             pass
 
