@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from circus_core.errors import ConfigError, PluginError
+from circus_core.errors import ConfigError
 from circus_plugins.http_observer import URL
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -153,7 +153,7 @@ async def test_it_says_when_all_is_well_again(observe, caplog):
 
 async def test_without_the_library_it_says_what_to_install(observe, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
-    with pytest.raises(CircusError, match=r"needs httpx, which is not installed \(pip install 'circus-bus\[http\]'\)"):
+    with pytest.raises(ConfigError, match=r"needs httpx, which is not installed \(pip install 'circus-bus\[http\]'\)"):
         async with observe(section(1)):
             pass
 

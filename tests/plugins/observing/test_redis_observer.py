@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from circus_core.errors import ConfigError, PluginError
+from circus_core.errors import ConfigError
 from circus_core.testing import PATIENCE, until
 from circus_plugins.redis_observer import FIELDS, URL
 
@@ -130,7 +130,7 @@ async def test_its_own_watcher_brings_the_server_back(observe, tcp_port, statsd)
 
 async def test_without_the_library_it_says_what_to_install(observe, monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(CircusError, match=r"needs redis, which is not installed \(pip install 'circus-bus\[redis\]'\)"):
+    with pytest.raises(ConfigError, match=r"needs redis, which is not installed \(pip install 'circus-bus\[redis\]'\)"):
         async with observe(section(1)):
             pass
 
