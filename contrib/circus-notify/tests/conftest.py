@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import queue
 import ssl
@@ -71,6 +72,16 @@ class Mailbox:
         self.refused: set[str] = set()
         self.logins: list[tuple[str, str]] = []
         self.port = 0
+        self.open: dict[Any, Any] = {}
+        self.changed = asyncio.Event()
+
+    async def hang_up(self) -> None:
+        """Close the connections that clients have left open."""
+        for transport in self.open.values():
+            transport.abort()
+        while self.open:
+            self.changed.clear()
+            await asyncio.wait_for(self.changed.wait(), PATIENCE)
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address in self.refused:
@@ -96,6 +107,19 @@ class Mailbox:
         return self.letters.get(timeout=PATIENCE)
 
 
+class Conversation(SMTP):
+    """A connection, which its mailbox knows until it is lost."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.event_handler.open[self] = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self.event_handler.open.pop(self, None)
+        self.event_handler.changed.set()
+
+
 @pytest.fixture
 def certificate(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's certificate that this process trusts."""
@@ -119,9 +143,10 @@ def mailbox(request: pytest.FixtureRequest, certificate: ssl.SSLContext) -> Iter
     tls = manner[request.param].pop("ssl_context", None)
     server = loop.run_until_complete(
         loop.create_server(
-            lambda: SMTP(box, authenticator=box.login, loop=loop, **manner[request.param]), "127.0.0.1", 0, ssl=tls
+            lambda: Conversation(box, authenticator=box.login, loop=loop, **manner[request.param]),
+            "127.0.0.1", 0, ssl=tls,
         )
-    )
+    )  # fmt: skip
     box.port = server.sockets[0].getsockname()[1]
     serving = threading.Thread(target=loop.run_forever)
     serving.start()
@@ -129,5 +154,12 @@ def mailbox(request: pytest.FixtureRequest, certificate: ssl.SSLContext) -> Iter
     loop.call_soon_threadsafe(loop.stop)
     serving.join()
     server.close()
-    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(box.hang_up())
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What a test leaves open is that test's failure, and not one of those after it."""
+    yield
+    gc.collect()
