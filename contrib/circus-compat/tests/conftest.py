@@ -29,7 +29,8 @@ class Running:
     @property
     def lines(self) -> list[list[Any]]:
         """What was written so far."""
-        return [json.loads(line) for line in self._journal.read_text().splitlines()]
+        written = self._journal.read_text() if self._journal.exists() else ""
+        return [json.loads(line) for line in written.splitlines()]
 
     def of(self, *words: str) -> list[list[Any]]:
         """The lines that begin with these words."""

@@ -47,13 +47,34 @@ def test_what_it_logs_is_in_circusds_log(run):
 
 def test_it_asks_and_orders_from_its_loop_and_from_its_handler(run):
     running = run("Asking")
-    _first, status, unknown = running.wait_for("first")
-    assert status["status"] in ("active", "starting", "stopped")
+    _first, watchers, unknown = running.wait_for("first")
+    assert watchers == ["app", "plugin:asking"]
     assert unknown["status"] == "error"
     assert unknown["errno"] == 3
     running.wait_for("app", "spawn", count=2)
     running.call("set", name="app", options={"graceful_timeout": 3}, waiting=True)
     running.wait_for("app", "kill")
+
+
+def test_one_that_is_started_later_gets_ready_at_once(run):
+    running = run("Configured")
+    running.wait_for("plugin:configured")
+    running.call("restart", name="plugin:configured", waiting=True)
+    running.wait_for("plugin:configured", count=2)
+
+
+def test_one_that_cannot_get_ready_is_started_again(run):
+    running = run("Failing")
+    until(lambda: running.circusd.output().count("RuntimeError: no bread") >= 2)
+
+
+def test_a_handler_may_be_a_coroutine(run):
+    running = run("Slow")
+    running.wait_for("app", "spawn")
+    running.call("quit", waiting=True)
+    running.circusd.wait()
+    actions = [line[1] for line in running.of("app")]
+    assert actions == ["add", "spawn", "start", "kill", "reap", "stop"]
 
 
 def test_one_that_stops_itself_is_started_again(run):

@@ -58,7 +58,7 @@ class Asking(Journal):
         self.loop.add_timeout(0, self.first)
 
     def first(self):
-        self.write("first", self.call("status", name="app"), self.call("options", name="nobody"))
+        self.write("first", self.call("list")["watchers"], self.call("options", name="nobody"))
         self.period = PeriodicCallback(self.again, 10)
         self.period.start()
 
@@ -108,3 +108,17 @@ class Observer(BaseObserver):
     def look_after(self):
         answer = self.call("numprocesses", name="app")
         self.statsd.gauge("app.numprocesses", answer["numprocesses"])
+
+
+class Failing(Journal):
+    """Never gets ready."""
+
+    def handle_init(self):
+        raise RuntimeError("no bread")
+
+
+class Slow(Journal):
+    """Handles events in a coroutine."""
+
+    async def handle_recv(self, data):
+        super().handle_recv(data)
