@@ -50,7 +50,7 @@ async def _order(
 ) -> list[asyncio.Future[Any]]:
     """Order what a plan says, whatever of it fails; answers what is on its way, and what failed already."""
     supervisor.assembly.adopt(new)
-    work: list[asyncio.Future[Any]] = []
+    work: list[asyncio.Future[Any]] = await _tell_plugins(supervisor, old)
     for action in actions:
         log.info("reloadconfig: %s", action)
         if say is not None:
@@ -67,6 +67,21 @@ async def _order(
             # It has what the file wants, but an earlier order that waits for its turn may change that.
             work.append(_follow(supervisor, watcher, old.watchers.get(key), wanted))
     return work
+
+
+async def _tell_plugins(supervisor: Supervisor, old: Config) -> list[asyncio.Future[Any]]:
+    """Have the plugins follow their options of [circus]; answers what failed, whose old options stay in force."""
+    failed = []
+    for loaded in tuple(supervisor.bus.loaded.values()):
+        if not loaded.started:
+            continue
+        try:
+            await supervisor.bus.finish(loaded, "circus_follow_config", config=supervisor.config)
+        except CircusError as error:
+            log.error("reloadconfig: %s", error)
+            supervisor.assembly.keep_circus(loaded.name, old.supervisor)
+            failed.append(_failed(error))
+    return failed
 
 
 def _failed(error: CircusError) -> asyncio.Future[Any]:

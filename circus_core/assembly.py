@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
 from circus_core import commands, lean, model
+from circus_core import values as values_of
 from circus_core.build import in_order
 from circus_core.bus import Bus
 from circus_core.config import PluginSections, accept, build, read
 from circus_core.config import plugins as plugin_sections
 from circus_core.errors import ConfigError, RequestError
 from circus_core.finding import find, instance, plugin_options
-from circus_core.model import Config, PluginOptions, SupervisorOptions
+from circus_core.model import Config, PluginOptions
 from circus_core.plugin import CircusPlugin, Registry
 from circus_core.resolving import Resolver, host_of, withdraw
-from circus_core.structure import Problem, Setting
+from circus_core.structure import Problem, Setting, independent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from circus_core.document import Document
     from circus_core.finding import Found
     from circus_core.loaded import Loaded
-    from circus_core.model import WatcherOptions
+    from circus_core.model import SupervisorOptions, WatcherOptions
     from circus_core.options import Option, Section
     from circus_core.plugin import Client
     from circus_core.requests import Command, Handler
@@ -44,8 +46,8 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
 """What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""
 
 
-Examine = Callable[[SupervisorOptions], Iterable[tuple[str, str, str]]]
-"""Finds what is wrong with options of [circus]: the key, what is wrong, and what to do."""
+Examine = Callable[[Config], Iterable[Problem]]
+"""Finds what is wrong with a configuration for who runs it."""
 
 
 @frozen
@@ -68,7 +70,7 @@ class Assembly:
     path: str | None = None
     strict: bool = False
     open_to_plugins: bool = True
-    examine: Examine = field(default=lambda _options: ())
+    examine: Examine = field(default=lambda _config: ())
     _found: Mapping[str, Found] = field(factory=dict)
     _declared: Mapping[str, Section] = field(factory=dict)
 
@@ -115,20 +117,19 @@ class Assembly:
 
         What is in force stays in force, until `adopt`.
         """
-        chosen, sections = PluginSections({}, {}), self.sections
+        chosen, sections, bus = PluginSections({}, {}), self.sections, self.bus
         if self.open_to_plugins:
-            chosen, sections = self._resolve(document)
+            chosen, sections, bus = self._resolve(document)
         hosts, problems = self._hosts(document, sections, chosen)
         problems += self._check_plugins(document, chosen)
         config, found = build(document, sections, strict=self.strict, chosen=chosen)
-        if config is not None:
-            problems += self._check_supervisor(document, config)
-        problems = in_order(document, (*found, *problems))
-        config = accept(None if any(not problem.warning for problem in problems) else config, problems)
+        problems += found
+        problems += independent(self._further(document, config, bus), problems)
+        config = accept(config, in_order(document, problems))
         return Reading(evolve(config, watchers={**config.watchers, **hosts}), sections, chosen.found)
 
-    def _resolve(self, document: Document) -> tuple[PluginSections, dict[str, Section]]:
-        """The plugins of a document, and the sections as they are with what these declare."""
+    def _resolve(self, document: Document) -> tuple[PluginSections, dict[str, Section], Bus]:
+        """The plugins of a document, the sections as they are with what these declare, and all plugins to be asked."""
         chosen = plugin_sections(document, self.sections)
         staying = {name: each for name, each in self.bus.loaded.items() if self._stays(name, chosen)}
         sections = {
@@ -137,15 +138,15 @@ class Assembly:
             if _by(section, staying)
         }
         commands = {key: entry for key, entry in self.commands.items() if _by(entry[0], staying)}
-        if not chosen.options:
-            return chosen, sections
+        if not chosen.options and len(staying) == len(self.bus.loaded):
+            return chosen, sections, self.bus
         before = tuple(self.sections["plugin"])
         resolver = Resolver(document, self.folder, sections, commands, staying)
         resolver.find(chosen)
         if tuple(sections["plugin"]) != before:
             # One of them has options for all plugins.
             chosen = plugin_sections(document, sections)
-        return resolver.settled(chosen), sections
+        return resolver.settled(chosen), sections, resolver.bus
 
     def _stays(self, name: str, chosen: PluginSections) -> bool:
         """Whether a loaded plugin is circusd's own, or has the section that it had."""
@@ -171,12 +172,14 @@ class Assembly:
             if options.inside and raw is not None and name in chosen.found:
                 yield from plugin_options(name, chosen.found[name].plugin, chosen.settings[name], raw.place)[1]
 
-    def _check_supervisor(self, document: Document, config: Config) -> Iterator[Problem]:
-        """What is wrong with [circus] for who runs this."""
-        circus = document.find("circus")
-        for key, message, hint in self.examine(config.supervisor):
-            setting = circus.settings.get(key) if circus else None
-            yield Problem("circus", key, message, hint, setting.place if setting else None)
+    def _further(self, document: Document, config: Config, bus: Bus) -> Iterator[Problem]:
+        """What is wrong for who runs this, and for plugins inside circusd; the places are found by section and key."""
+        places = {(raw.title, key): setting.place for raw in document.sections for key, setting in raw.settings.items()}
+        wholes = {raw.title: raw.place for raw in document.sections}
+        answers = (problems for _, problems in bus.ask("circus_check_config", config=config))
+        for problem in chain(self.examine(config), *answers):
+            place = problem.place or places.get((problem.section, problem.key)) or wholes.get(problem.section)
+            yield evolve(problem, place=place)
 
     def reread(self) -> Reading:
         """The configuration as its files are now; raises ConfigError and PluginError.
@@ -206,6 +209,13 @@ class Assembly:
                 elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin in outside}
                 self.sections[name].added = {**elsewhere, **self.sections[name].added}
 
+    def keep_circus(self, plugin: str, before: SupervisorOptions) -> None:
+        """Have those options of [circus] that a plugin declared in force as they were before."""
+        section = self.sections["circus"]
+        mine = [key for key, entry in section.added.items() if entry.plugin == plugin]
+        values = {key: values_of.read(section, before, key) for key in mine}
+        self.config = evolve(self.config, supervisor=values_of.write(section, self.config.supervisor, values))
+
     def keep(self, options: WatcherOptions) -> None:
         """Have one watcher's section in force as it was before."""
         self.config = evolve(self.config, watchers={**self.config.watchers, options.name.lower(): options})
@@ -232,7 +242,7 @@ def assemble(
 
     `plugins` are dotted paths, classes or objects by name; None is no plugin whatever, not even those that the
     configuration names. Without a `path`, `config` is in force as it is. `examine` finds what else may be wrong with
-    the options of `[circus]`, now and whenever the configuration is read again.
+    a configuration, now and whenever it is read again.
     """
     made = Assembly(path=path, strict=strict, open_to_plugins=plugins is not None)
     if examine is not None:

@@ -15,7 +15,7 @@ from circus_core.errors import OptionError
 from circus_core.expand import environment_variables, expand
 from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
 from circus_core.nearest import nearest
-from circus_core.structure import Place, Problem, Setting, structure
+from circus_core.structure import Place, Problem, Setting, as_far_as_right, structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,16 +47,15 @@ def build(
     strict: bool = False,
     environ: Mapping[str, str] | None = None,
     chosen: PluginSections | None = None,
-) -> tuple[Config | None, list[Problem]]:
-    """The configuration, or None if a problem is an error; and every problem, those of the reading first in each file.
+) -> tuple[Config, list[Problem]]:
+    """The configuration as far as it is right, and every problem, those of the reading first in each file.
 
     `sections` are the known sorts, with what plugins added. `strict` makes unknown options and sections errors.
     `environ` is circusd's environment, for variables. `chosen` is what `plugins` answered, if it was called before.
     """
     builder = _Builder(document, sections, strict, os.environ if environ is None else environ)
     config = builder.config(chosen or builder.plugins())
-    problems = in_order(document, (*document.problems, *builder.environments.problems, *builder.problems))
-    return (None if any(not problem.warning for problem in problems) else config), problems
+    return config, in_order(document, (*document.problems, *builder.environments.problems, *builder.problems))
 
 
 def in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:
@@ -95,7 +94,7 @@ class _Builder:
         self.environments = Environments(env, self.environ)
         self.variables = environment_variables({**self.environ, **self.environments.shared})
 
-    def config(self, chosen: PluginSections) -> Config | None:
+    def config(self, chosen: PluginSections) -> Config:
         self.check_kinds()
         supervisor = self.supervisor()
         watchers = self.watchers()
@@ -104,15 +103,14 @@ class _Builder:
             if f"plugin:{name}".lower() in watchers:
                 message = f"the name is that of [watcher:plugin:{name}] already"
                 self.complain(self.document.find("plugin", options.name), message, "rename the watcher")
-        others = self.others()
-        if supervisor is None or any(not problem.warning for problem in self.problems):
-            return None
-        return Config(supervisor, watchers, chosen.options, others, chosen.settings, self.document.files)
+        return Config(supervisor, watchers, chosen.options, self.others(), chosen.settings, self.document.files)
 
-    def supervisor(self) -> SupervisorOptions | None:
+    def supervisor(self) -> SupervisorOptions:
         written = self.document.find("circus") or RawSection("circus", "", {}, self.whole_file)
-        made: SupervisorOptions | None = self.structured(written, self.expanded(self.settings(written), self.variables))
-        return made
+        settings = self.expanded(self.settings(written), self.variables)
+        made, problems = as_far_as_right(self.kinds["circus"], settings, strict=self.strict, place=written.place)
+        self.note(problems)
+        return made or SupervisorOptions()
 
     def watchers(self) -> dict[str, WatcherOptions]:
         watchers = {}
@@ -227,10 +225,13 @@ class _Builder:
         made, problems = structure(
             self.kinds[raw.kind], settings, title=raw.title, strict=self.strict, place=raw.place, **given
         )
+        self.note(problems)
+        return made
+
+    def note(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             common = problem.key in self.defaults and problem.place == self.defaults[problem.key].place
             self.problems.append(evolve(problem, section="DEFAULT") if common else problem)
-        return made
 
     def complain(self, raw: RawSection | None, message: str, hint: str, *, warning: bool = False) -> None:
         title, place = (raw.title, raw.place) if raw else ("", None)

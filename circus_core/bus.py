@@ -122,15 +122,19 @@ class Bus:
     async def startup(self, loaded: Loaded, **given: Any) -> None:
         """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other."""
         loaded.entered = True
-        for implementation in self._own(loaded, "circus_startup"):
+        await self.finish(loaded, "circus_startup", **given)
+        loaded.started = True
+        self.announce(PluginStarted(plugin=loaded.name))
+
+    async def finish(self, loaded: Loaded, hook: str, **given: Any) -> None:
+        """Run one hook of one plugin, sync or async; raises its CircusError, and PluginError for any other."""
+        for implementation in self._own(loaded, hook):
             try:
                 await implementation.finish(given)
             except CircusError:
                 raise
             except Exception as error:
-                raise PluginError(f"plugin {loaded.name}: circus_startup failed: {_words(error)}") from error
-        loaded.started = True
-        self.announce(PluginStarted(plugin=loaded.name))
+                raise PluginError(f"plugin {loaded.name}: {hook} failed: {_words(error)}") from error
 
     async def shutdown(self, loaded: Loaded) -> None:
         """End a plugin's callbacks and run its `circus_shutdown`, unless its turn to start up never came; a failure is

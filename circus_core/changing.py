@@ -116,5 +116,5 @@ def _floored(key: str, raw: Any) -> Any:
 
 
 def _refuse_contradictions(options: WatcherOptions) -> None:
-    for key, message, hint in options.contradictions():
+    for key, message, hint, *_ in options.contradictions():
         raise OptionError(f"{key!r} {message}", hint=hint)

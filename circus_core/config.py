@@ -37,13 +37,14 @@ def load(path: str, sections: Mapping[str, Section] | None = None, *, strict: bo
     return accept(*build(read(path), core_sections() if sections is None else sections, strict=strict))
 
 
-def accept(config: Config | None, problems: list[Problem]) -> Config:
+def accept(config: Config, problems: list[Problem]) -> Config:
     """What `build` answered, if it can be used: raises ConfigError with all mistakes, and logs the warnings."""
+    mistakes = [problem for problem in problems if not problem.warning]
     for problem in problems:
         if problem.warning:
             log.warning("%s", problem)
-    if config is None:
-        raise ConfigError(problem for problem in problems if not problem.warning)
+    if mistakes:
+        raise ConfigError(mistakes)
     return config
 
 

@@ -140,21 +140,22 @@ class WatcherOptions:
     )
     extra: Mapping[str, object] = NOTHING_SET
 
-    def contradictions(self) -> list[tuple[str, str, str]]:
-        """Options that do not go together, as (key, what is wrong, what would be right)."""
-        found = []
+    def contradictions(self) -> list[tuple[str, ...]]:
+        """Options that do not go together, as (key, what is wrong, what would be right, other keys it is about)."""
+        found: list[tuple[str, ...]] = []
         if not self.cmd.strip():
             found.append(("cmd", "is empty", "it should be the program to run"))
         if self.singleton and self.numprocesses > 1:
-            found.append(("numprocesses", f"is {self.numprocesses} for a singleton", "set it to 1, or drop singleton"))
+            message = f"is {self.numprocesses} for a singleton"
+            found.append(("numprocesses", message, "set it to 1, or drop singleton", "singleton"))
         if self.copy_path and not self.copy_env:
-            found.append(("copy_path", "needs copy_env", "set copy_env = True as well"))
+            found.append(("copy_path", "needs copy_env", "set copy_env = True as well", "copy_env"))
         return found
 
-    def doubts(self) -> list[tuple[str, str, str]]:
-        """Options that have no effect beside the others, as (key, what is wrong, what would be right)."""
+    def doubts(self) -> list[tuple[str, ...]]:
+        """Options that have no effect beside the others, as those of `contradictions`."""
         if self.shell_args and not self.shell:
-            return [("shell_args", "means nothing without shell", "set shell = True, or drop shell_args")]
+            return [("shell_args", "means nothing without shell", "set shell = True, or drop shell_args", "shell")]
         return []
 
     @property

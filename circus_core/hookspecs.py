@@ -1,6 +1,6 @@
 """The whole of what a plugin can be: every hook, who calls it, when, and what an answer means.
 
-Three kinds. *Lifecycle* hooks are called once for one plugin. *Events* say what happened: one hook for each class in
+Three kinds. *Lifecycle* hooks are about one plugin. *Events* say what happened: one hook for each class in
 `circus_core.events`, named `circus_` and the event's name, past tense, with one argument `event` and no answer.
 *Interventions* may change or refuse what is about to happen; they are only ever asked inside circusd.
 A hook takes its arguments by name and may leave out those it does not need.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from circus_core.config import PluginSections
     from circus_core.document import Document
     from circus_core.events import ProcessExited
-    from circus_core.model import ProcessRef, WatcherOptions
+    from circus_core.model import Config, ProcessRef, WatcherOptions
     from circus_core.options import Section
     from circus_core.plugin import Registry
     from circus_core.structure import Problem
@@ -33,7 +33,7 @@ hookspec = HookspecMarker(PROJECT)
 
 
 class Lifecycle:
-    """Called once for one plugin."""
+    """Called for one plugin: when it comes, when what it shall do changes, and when it goes."""
 
     @hookspec
     def circus_add_hookspecs(self) -> Any:
@@ -67,6 +67,15 @@ class Lifecycle:
         """
 
     @hookspec
+    def circus_follow_config(self, config: Config) -> Awaitable[None] | None:
+        """After `reloadconfig`, or a restart of everything, has a configuration in force: do what it says now.
+
+        That is what the options say which the plugin itself declared for `[circus]`; nothing need have changed. May be
+        a coroutine. Raise a CircusError where this machine does not allow it: all else goes on, whoever waits for the
+        command gets the error, and these options are in force as they were, so that the next reload tries again.
+        """
+
+    @hookspec
     def circus_shutdown(self) -> Awaitable[None] | None:
         """After the last watcher stopped, or when the plugin is unloaded: close what `circus_startup` opened.
 
@@ -95,6 +104,16 @@ class Interventions:
         `[plugin:...]` sections, checked as far as all plugins are alike. Mistakes are answered beside the watchers, and
         no configuration with one gets in force. Raise PluginError for a plugin that cannot be found. The first answer
         counts.
+        """
+
+    @hookspec
+    def circus_check_config(self, config: Config) -> Sequence[Problem] | None:
+        """When a configuration is read, by a start, `--check`, `reloadconfig` or `restart`: what is wrong with it.
+
+        That is what an option alone does not show, and what files of this machine tell; nothing may be changed or
+        opened. `config` has what is right so far, and is not in force. A `Problem` names `section` (the title, such as
+        `watcher:web`), `key` and, as `others`, further keys of that section that it is about; where it stands is found
+        by these. No configuration with a problem that is no `warning` gets in force.
         """
 
     @hookspec
@@ -155,6 +174,7 @@ class Interventions:
 ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_adjust_launch": (Launch,),
     "circus_decide_hosts": (tuple,),
+    "circus_check_config": (Sequence,),
     "circus_describe_plugins": (Sequence,),
     "circus_veto_start": (Refuse,),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),

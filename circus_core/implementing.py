@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INSIDE = {
     **{hook: "an intervention, asked inside circusd" for hook in vars(Interventions) if hook.startswith(PREFIX)},
     "circus_register_commands": "answered inside circusd",
+    "circus_follow_config": "for options of [circus], which are circusd's",
     "circus_add_hookspecs": "for hooks that are called inside circusd",
 }
 """Hooks that only work inside circusd, and why."""

@@ -33,7 +33,7 @@ class Resolver:
     """What plugins are looked for in and measured by.
 
     `sections` and `commands` are what is declared already; what the plugins declare is added. `staying` are plugins
-    inside circusd that go on as they are.
+    inside circusd that go on as they are. `bus` has these and what was found, for questions that change nothing.
     """
 
     document: Document
@@ -41,20 +41,20 @@ class Resolver:
     sections: dict[str, Section]
     commands: dict[str, tuple[Command, Handler]]
     staying: Mapping[str, Loaded]
+    bus: Bus = field(init=False, factory=Bus)
     _found: dict[str, Found] = field(init=False, factory=dict)
     _hosts: dict[str, str] = field(init=False, factory=dict)
     _problems: list[Problem] = field(init=False, factory=list)
 
     def find(self, chosen: PluginSections) -> None:
         """Find the plugins of these sections, and have them declare what they add."""
-        bus = Bus()
         for loaded in self.staying.values():
-            bus.load(loaded.name, loaded.plugin)
+            self.bus.load(loaded.name, loaded.plugin)
         for name, options in chosen.options.items():
             if not options.active:
                 continue
             try:
-                self._found[name], self._hosts[name] = self._one(bus, name, options)
+                self._found[name], self._hosts[name] = self._one(name, options)
             except CircusError as error:
                 withdraw(name, self.sections, self.commands)
                 self._problems.append(self._problem(name, error))
@@ -66,7 +66,7 @@ class Resolver:
         }
         return evolve(chosen, options=options, found=self._found, problems=(*chosen.problems, *self._problems))
 
-    def _one(self, bus: Bus, name: str, options: PluginOptions) -> tuple[Found, str]:
+    def _one(self, name: str, options: PluginOptions) -> tuple[Found, str]:
         if name in self.staying:
             loaded = self.staying[name]
             host = host_of(loaded.plugin, options)
@@ -74,11 +74,11 @@ class Resolver:
                 raise PluginError("circusd has a plugin of this name by itself", hint="give it another name")
             return Found(loaded.plugin, loaded.hooks), host
         plugin = instance(options.use, find(options.use, self.folder))
-        loaded = bus.load(name, plugin)
+        loaded = self.bus.load(name, plugin)
         host = host_of(plugin, options)
         if host != "core":
             refuse_outside(name, plugin, loaded.hooks)
-        bus.declare(loaded, Registry(name, self.sections, self.commands))
+        self.bus.declare(loaded, Registry(name, self.sections, self.commands))
         return Found(plugin, loaded.hooks), host
 
     def _problem(self, name: str, error: CircusError) -> Problem:

@@ -21,13 +21,14 @@ from circus_core.daemon import STOP
 from circus_core.errors import OptionError
 from circus_core.pidfile import PidFile
 from circus_core.plan import Action, first_plan
+from circus_core.structure import Problem
 from circus_core.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from circus_core.main import Arguments
-    from circus_core.model import SupervisorOptions
+    from circus_core.model import Config, SupervisorOptions
 
 log = logging.getLogger("circus")
 
@@ -45,7 +46,7 @@ a fault of circusd itself, and SIGXCPU, by which somebody who set a limit ends i
 def check(arguments: Arguments) -> tuple[Action, ...]:
     """What would be done, in order; raises what would keep circusd from starting, as far as files can tell."""
     assembly = _assemble(arguments)
-    for key, message, hint in _log_mistakes(arguments, assembly.config.supervisor):
+    for key, message, hint in _log_mistakes(arguments, assembly.config):
         if getattr(arguments, ON_COMMAND_LINE[key]) is not None:
             raise OptionError(message, hint=hint)
     return first_plan(assembly.config)
@@ -81,14 +82,15 @@ def _assemble(arguments: Arguments) -> Assembly:
     )
 
 
-def _mistakes_in_file(arguments: Arguments, options: SupervisorOptions) -> Iterator[tuple[str, str, str]]:
+def _mistakes_in_file(arguments: Arguments, config: Config) -> Iterator[Problem]:
     """What of the log's options in a configuration would keep circusd from starting with these arguments."""
-    for key, message, hint in _log_mistakes(arguments, options):
+    for key, message, hint in _log_mistakes(arguments, config):
         if getattr(arguments, ON_COMMAND_LINE[key]) is None:
-            yield key, message, hint
+            yield Problem("circus", key, message, hint)
 
 
-def _log_mistakes(arguments: Arguments, options: SupervisorOptions) -> Iterator[tuple[str, str, str]]:
+def _log_mistakes(arguments: Arguments, config: Config) -> Iterator[tuple[str, str, str]]:
+    options = config.supervisor
     return logs.mistakes(arguments.log_output or options.logoutput, arguments.logger_config or options.loggerconfig)
 
 

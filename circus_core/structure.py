@@ -11,7 +11,7 @@ from circus_core.options import MISSING, declared
 from circus_core.values import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from circus_core.options import Section
 
@@ -38,7 +38,10 @@ class Setting:
 
 @attrs.frozen
 class Problem:
-    """One mistake, or (when `warning`) one thing that is probably a mistake."""
+    """One mistake, or (when `warning`) one thing that is probably a mistake.
+
+    `others` are further keys of the section without which it would be none; `section` is the title, `watcher:web`.
+    """
 
     section: str
     key: str
@@ -46,6 +49,7 @@ class Problem:
     hint: str = ""
     place: Place | None = None
     warning: bool = False
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         section = f"[{self.section}]" if self.section else ""
@@ -68,8 +72,23 @@ def structure(
     The instance is None if a problem is an error. `given` are fields that do not come from the settings (the name).
     `place` is where the section begins, for what is missing.
     Options that plugins declare, and unknown keys that are close to nothing, end in the field `extra`. Methods
-    `contradictions` and `doubts` of the class tell errors and warnings that only the whole instance shows.
+    `contradictions` and `doubts` of the class tell errors and warnings that only the whole instance shows, each as the
+    key, what is wrong, what would be right, and the other keys that it is about, if any.
     """
+    made, problems = as_far_as_right(section, settings, title=title, strict=strict, place=place, **given)
+    return (None if any(not problem.warning for problem in problems) else made), problems
+
+
+def as_far_as_right(
+    section: Section,
+    settings: Mapping[str, Setting],
+    *,
+    title: str = "",
+    strict: bool = False,
+    place: Place | None = None,
+    **given: object,
+) -> tuple[Any | None, list[Problem]]:
+    """As `structure`, but what is wrong is left as if it were not set; None only if what must be set cannot be had."""
     title = title or section.name
     values: dict[str, object] = {}
     problems: list[Problem] = []
@@ -90,22 +109,42 @@ def structure(
         if missing and not any(problem.key == entry.key for problem in problems):
             first = place or next((setting.place for setting in settings.values()), None)
             problems.append(Problem(title, entry.key, "is missing", f"it should be {entry.kind.expects}", first))
-    if any(not problem.warning for problem in problems):
+    stand_ins = _stand_ins(section, {*values, *given})
+    if stand_ins is None:
         return None, problems
-    arguments = fields(section, values)
+    arguments = fields(section, {**stand_ins, **values})
     if "extra" not in attrs.fields_dict(section.cls):
         arguments.pop("extra", None)
     made = section.cls(**{**given, **arguments})
+    found = []
     for method, warning in (("contradictions", False), ("doubts", True)):
-        for key, message, hint in getattr(made, method, tuple)():
+        for key, message, hint, *others in getattr(made, method, tuple)():
             at = settings.get(key)
-            problems.append(Problem(title, key, message, hint, at.place if at else place, warning))
-    return (None if any(not problem.warning for problem in problems) else made), problems
+            found.append(Problem(title, key, message, hint, at.place if at else place, warning, tuple(others)))
+    return made, problems + independent(found, problems)
+
+
+def independent(problems: Iterable[Problem], mistakes: Iterable[Problem]) -> list[Problem]:
+    """Those problems that are about no key with a mistake, which may be all that is wrong."""
+    wrong = {(each.section, key) for each in mistakes if not each.warning for key in (each.key, *each.others)}
+    return [each for each in problems if wrong.isdisjoint((each.section, key) for key in (each.key, *each.others))]
+
+
+def _stand_ins(section: Section, there: set[str]) -> dict[str, object] | None:
+    """A value for each option that must be set and is not; None if one has none that is as good as nothing."""
+    made = {}
+    for entry in declared(section.cls).values():
+        if entry.default is MISSING and not entry.prefix and not {entry.key, entry.attribute} & there:
+            try:
+                made[entry.key] = entry.kind.parse("")
+            except ValueError:
+                return None
+    return made
 
 
 def _unknown(section: Section, title: str, key: str, place: Place | None, strict: bool) -> Problem:
     near = section.nearest(key)
     if near:
-        return Problem(title, key, "is not an option", f"did you mean {near}?", place)
+        return Problem(title, key, "is not an option", f"did you mean {near}?", place, others=(near,))
     hint = "strict mode refuses unknown options" if strict else "kept as a free-form option"
     return Problem(title, key, "is not an option of circus or of a loaded plugin", hint, place, warning=not strict)

@@ -15,15 +15,17 @@ from circus_core.kinds import TEXT
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
+from circus_core.structure import Problem
 from circus_plugins.control.endpoint import Endpoint
 from circus_plugins.doors.address import CONTROL
 from circus_plugins.doors.entrance import Entrance
-from circus_plugins.doors.house import account
+from circus_plugins.doors.terms import ENDPOINT, account, mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circus_core.events import Event
+    from circus_core.model import Config
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
     from circus_plugins.doors.entrance import Wanted
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 GLOBALS = ("endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint")
 """What `globaloptions` shows (PROTOCOL.md 1.5)."""
+REACHABLE = "set endpoint to an ipc:// path in a folder that this user may enter"
 PENDING_PER_CLIENT = 200
 """Requests of one client that libzmq takes in before it stops reading from it."""
 
@@ -46,7 +49,7 @@ class Control(CircusPlugin):
     def circus_register_options(self, registry: Registry) -> None:
         """The options of `[circus]` that say where and to whom the endpoint is open."""
         registry.option(
-            "circus", "endpoint", TEXT,
+            "circus", "endpoint", ENDPOINT,
             help="Where clients give orders: ipc:///PATH or tcp://HOST:PORT. Unset, a socket only this user can use.",
         )  # fmt: skip
         registry.option("circus", "endpoint_owner", TEXT, help="User who may use an ipc endpoint instead of circusd's.")
@@ -57,7 +60,9 @@ class Control(CircusPlugin):
         registry.option(
             "circus", "multicast_endpoint", TEXT, help="Accepted for Circus' sake: this circusd cannot be discovered."
         )
-        registry.option("circus", "stats_endpoint", TEXT, effect=Effect.RESTART, help="Where statistics are published.")
+        registry.option(
+            "circus", "stats_endpoint", ENDPOINT, effect=Effect.RESTART, help="Where statistics are published."
+        )
 
     def circus_register_commands(self, registry: Registry) -> None:
         """`globaloptions`."""
@@ -71,10 +76,19 @@ class Control(CircusPlugin):
             self._globaloptions,
         )  # fmt: skip
 
+    def circus_check_config(self, config: Config) -> list[Problem]:
+        """Whether the endpoint could be opened, and to whom."""
+        found = list(mistakes(config, "endpoint"))
+        extra = config.supervisor.extra
+        if extra.get("endpoint_owner") and not extra.get("endpoint"):
+            message = f"user {extra['endpoint_owner']} cannot reach the default socket, whose folder is private"
+            found.append(Problem("circus", "endpoint_owner", message, REACHABLE, others=("endpoint",)))
+        return found
+
     async def circus_startup(self, supervisor: Any) -> None:
         """Open the door before the first watcher starts."""
         self._supervisor = supervisor
-        self._entrance = Entrance(supervisor, "endpoint", self._open, self.log)
+        self._entrance = Entrance(supervisor, "endpoint", self._open)
         await self._entrance.open()
         if self._option("multicast_endpoint"):
             self.log.warning("multicast_endpoint: ignored, circusd tells nobody who merely asks where it listens")
@@ -85,16 +99,21 @@ class Control(CircusPlugin):
             await self._entrance.close()
             self._entrance = None
 
-    async def circus_supervisor_reloaded(self, event: Event) -> None:
-        """Follow a changed endpoint."""
+    async def circus_follow_config(self) -> None:
+        """Open a changed endpoint."""
         if self._entrance is not None:
             await self._entrance.follow()
+
+    async def circus_supervisor_reloaded(self, event: Event) -> None:
+        """Close the former one; who asked for the reload there has the answer."""
+        if self._entrance is not None:
+            await self._entrance.settle()
 
     async def _open(self, house: House, wanted: Wanted) -> Endpoint:
         if wanted.owner and not wanted.endpoint:
             raise EndpointError(
                 f"endpoint_owner: user {wanted.owner} cannot reach the default socket, whose folder is private",
-                hint="set endpoint to an ipc:// path in a folder that this user may enter",
+                hint=REACHABLE,
             )
         door = await house.open(
             zmq.ROUTER,

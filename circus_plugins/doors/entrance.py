@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from circus_core.errors import CircusError
+from circus_core.errors import EndpointError
 from circus_plugins.doors.house import House
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Awaitable, Callable
 
     from circus_plugins.doors.door import Door
@@ -36,46 +35,56 @@ Served = TypeVar("Served", bound=Service)
 
 
 class Entrance(Generic[Served]):
-    """Keeps the endpoint called `option` open as `open_` opens it; `served` is what serves it now."""
+    """Keeps the endpoint called `option` open as `open_` opens it; `served` is what serves it now.
+
+    After a change the new one is open beside the one that is served, until `settle`.
+    """
 
     def __init__(
         self,
         supervisor: Any,
         option: str,
         open_: Callable[[House, Wanted], Awaitable[Served]],
-        log: logging.Logger,
     ) -> None:
         self.house = House.enter(supervisor)
-        self.served: Served | None = None
+        self._services: list[Served] = []
         self._supervisor = supervisor
         self._option = option
         self._open = open_
         self._opened: Wanted | None = None
-        self._log = log
+
+    @property
+    def served(self) -> Served | None:
+        """What serves it now."""
+        return self._services[0] if self._services else None
 
     async def open(self) -> None:
         """Open it where the configuration says; raises EndpointError."""
         wanted = self._wanted()
-        self.served = await self._open(self.house, wanted)
+        self._services.append(await self._open(self.house, wanted))
         self._opened = wanted
 
     async def follow(self) -> None:
-        """After a reload: the new endpoint opens before the old one closes, and not at all if it cannot."""
-        before = self.served
-        if before is None or self._wanted() == self._opened:
+        """Open it where a new configuration says, if that is elsewhere; raises EndpointError, and all is as before."""
+        if not self._services or self._wanted() == self._opened:
             return
         try:
             await self.open()
-        except CircusError as error:
-            self._log.error("still at %s: %s", before.door.text, error)
-            return
-        await before.close()
+        except EndpointError as error:
+            still = f"{self._services[-1].door.text} stays open"
+            raise EndpointError(error.message, hint=f"{error.hint}; {still}" if error.hint else still) from error
+
+    async def settle(self) -> None:
+        """Serve the endpoint that was opened last, and close the former ones."""
+        former, self._services = self._services[:-1], self._services[-1:]
+        for service in former:
+            await service.close()
 
     async def close(self) -> None:
         """Close what is open, and leave the house."""
-        served, self.served = self.served, None
-        if served is not None:
-            await served.close()
+        services, self._services = self._services, []
+        for service in services:
+            await service.close()
         self.house.leave()
 
     def _wanted(self) -> Wanted:

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 import os
-import pwd
 import stat
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +14,7 @@ from attrs import define, field
 
 from circus_core.errors import EndpointError
 from circus_plugins.doors import address as addresses
-from circus_plugins.doors import holder, keys
+from circus_plugins.doors import holder, terms
 from circus_plugins.doors.crowd import Crowd
 from circus_plugins.doors.door import Door
 from circus_plugins.doors.lock import PathLock
@@ -90,8 +89,8 @@ class House:
             endpoint = addresses.default_endpoint(default)
             addresses.make_private(os.path.dirname(endpoint.removeprefix("ipc://")))
         address = addresses.parse(endpoint, option)
-        uid = _uid(owner) if owner and address.path else None
-        keyring = self._keyring(address, option, keys_dir)
+        uid = terms.uid(owner) if owner and address.path else None
+        keyring = terms.keyring(address, option, keys_dir)
         socket = self.context.socket(kind)
         try:
             socket.linger = 0
@@ -118,22 +117,6 @@ class House:
         Crowd(monitor, option, door.address)
         self._all = [known for known in self._all if not known.gone] + [door]
         return door
-
-    def _keyring(self, address: Address, option: str, keys_dir: str | None) -> Keyring | None:
-        """The keys clients need here: none for unix sockets, on loopback only if `keys_dir` is set, else always."""
-        if not address.tcp or not (address.wide or keys_dir):
-            return None
-        folder = keys_dir or keys.default_folder()
-        keyring = keys.Keyring(folder)
-        if keyring.server() is not None:
-            return keyring
-        make = "circusctl keys new NAME --role admin" + (f" --dir {folder}" if keys_dir else "")
-        if not address.wide:
-            raise EndpointError(f"keys_dir = {folder} has no keys yet", hint=f"make one with `{make}`")
-        raise EndpointError(
-            f"{option} = {address.text} can be reached from other machines, and nobody there needs a key",
-            hint=f"make keys with `{make}`, or use tcp://127.0.0.1:{address.port or '*'} or an ipc:// path",
-        )
 
     def _ask_for_keys(self, socket: zmq.Socket[bytes], option: str, keyring: Keyring) -> None:
         from circus_plugins.doors.gatekeeper import Gatekeeper
@@ -201,24 +184,6 @@ class House:
             raise _refused(option, address, error) from error
         finally:
             os.umask(mask)
-
-
-def _uid(owner: str) -> int:
-    found = account(owner)
-    if found is None:
-        raise EndpointError(f"endpoint_owner = {owner}: there is no such user")
-    return found
-
-
-def account(name: object) -> int | None:
-    """The uid of a user, by name or number; None if there is no such user."""
-    if isinstance(name, int):
-        return name
-    text = str(name)
-    try:
-        return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
-    except (KeyError, ValueError):
-        return None
 
 
 def keyrings(supervisor: Any) -> list[Keyring]:

@@ -16,12 +16,13 @@ import zmq
 
 from circus_core.errors import CircusError
 from circus_core.events import to_wire, topic
-from circus_core.kinds import INTEGER, TEXT
+from circus_core.kinds import INTEGER
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.doors.address import EVENTS
 from circus_plugins.doors.entrance import Entrance
+from circus_plugins.doors.terms import ENDPOINT, mistakes
 from circus_plugins.publisher.outlet import SOCKOPTS, Outlet
 from circus_plugins.publisher.ring import Ring
 
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from circus_core.events import Event
+    from circus_core.model import Config
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
+    from circus_core.structure import Problem
     from circus_plugins.doors.entrance import Wanted
     from circus_plugins.doors.house import House
 
@@ -58,7 +61,7 @@ class Publisher(CircusPlugin):
     def circus_register_options(self, registry: Registry) -> None:
         """Where events go, and how many are kept."""
         registry.option(
-            "circus", "pubsub_endpoint", TEXT,
+            "circus", "pubsub_endpoint", ENDPOINT,
             help="Where events are published: ipc:///PATH or tcp://HOST:PORT. Unset, a socket only this user can use.",
         )  # fmt: skip
         registry.option(
@@ -91,14 +94,18 @@ class Publisher(CircusPlugin):
             self._events,
         )  # fmt: skip
 
+    def circus_check_config(self, config: Config) -> list[Problem]:
+        """Whether the endpoint could be opened."""
+        return list(mistakes(config, "pubsub_endpoint", other="endpoint"))
+
     async def circus_startup(self, supervisor: Any) -> None:
         """Open the event endpoint before the first watcher starts."""
         self._supervisor = supervisor
         options = supervisor.config.supervisor
         prefix = f"{options.fqdn_prefix}@" if options.fqdn_prefix else ""
         self._extra["host"] = prefix + socket.gethostname()
-        self.ring.resize(options.extra.get("events_kept", KEPT))
-        self._entrance = Entrance(supervisor, "pubsub_endpoint", self._open, self.log)
+        self._size(supervisor.config)
+        self._entrance = Entrance(supervisor, "pubsub_endpoint", self._open)
         await self._entrance.open()
 
     async def circus_shutdown(self) -> None:
@@ -107,11 +114,16 @@ class Publisher(CircusPlugin):
             await self._entrance.close()
             self._entrance = None
 
-    async def circus_supervisor_reloaded(self, event: Event) -> None:
-        """Follow a changed endpoint."""
+    async def circus_follow_config(self, config: Config) -> None:
+        """Keep as many events as it says now, and open a changed endpoint."""
         if self._entrance is not None:
-            self.ring.resize(self._supervisor.config.supervisor.extra.get("events_kept", KEPT))
+            self._size(config)
             await self._entrance.follow()
+
+    async def circus_supervisor_reloaded(self, event: Event) -> None:
+        """Publish at the new endpoint from now on, and close the former one."""
+        if self._entrance is not None:
+            await self._entrance.settle()
 
     def circus_event(self, event: Event) -> None:
         """Keep each event, and publish it if anybody listens."""
@@ -119,6 +131,10 @@ class Publisher(CircusPlugin):
         outlet = self._outlet
         if outlet is not None and outlet.wanted():
             outlet.send([topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()])
+
+    def _size(self, config: Config) -> None:
+        kept: Any = config.supervisor.extra.get("events_kept", KEPT)
+        self.ring.resize(kept)
 
     @property
     def _outlet(self) -> Outlet | None:

@@ -133,9 +133,11 @@ class Limits(StatsdOptions):
         """Whose processes."""
         return self.watcher or self.service
 
-    def contradictions(self) -> list[tuple[str, str, str]]:
+    def contradictions(self) -> list[tuple[str, ...]]:
         """Called when they are read."""
-        return [] if self.names else [("watcher", "is missing", "name a watcher, several, or * for all")]
+        if self.names:
+            return []
+        return [("watcher", "is missing", "name a watcher, several, or * for all", "service")]
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
         """Called when they are read."""

@@ -24,7 +24,7 @@ class Write(Protocol):
 
 def made(path: str, **options: Any) -> Config:
     config, problems = build(read(path, environ=ENVIRON), sections(), environ=ENVIRON, **options)
-    assert config is not None, problems
+    assert all(problem.warning for problem in problems), problems
     return config
 
 

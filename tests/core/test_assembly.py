@@ -9,8 +9,8 @@ import pytest
 from attrs import field, frozen
 
 from circus_core.assembly import Assembly, assemble
-from circus_core.errors import ConfigError, PluginError
-from circus_core.kinds import INTEGER, NUMBER
+from circus_core.errors import CircusError, ConfigError, PluginError
+from circus_core.kinds import INTEGER, NUMBER, TEXT
 from circus_core.options import Effect, Section, option
 from circus_core.requests import Argument, Command, Role
 from circus_core.structure import Problem
@@ -160,3 +160,75 @@ def test_what_a_host_finds_wrong_is_among_the_mistakes_of_the_file(file):
             file("[plugin:far]\nuse = x\n[watcher:w]\nnumprocesses = many\ncmd = true\n").replace("\n\n", "\n"),
             plugins={"hosts": Hosts},
         )
+
+
+CHECKS = """
+class Checks:
+    def circus_check_config(self, config):
+        from circus_core.structure import Problem
+
+        pause = Problem("circus", "warmup_delay", "is too little", "2 is enough", others=("umask",))
+        old = Problem("watcher:w", "cmd", "is old", warning=True)
+        return [pause, old] if config.supervisor.warmup_delay == 1 else None
+"""
+
+
+def checked(tmp_path, *lines):
+    """What is said of a configuration whose plugin finds one second of warmup_delay too little."""
+    (tmp_path / "checks.py").write_text(CHECKS)
+    text = "[plugin:checks]\nuse = checks.py:Checks\nhost = core\n[watcher:w]\ncmd = true\n[circus]\n"
+    (tmp_path / "app.ini").write_text(text + "\n".join(lines) + "\n")
+    try:
+        assemble(str(tmp_path / "app.ini"), plugins={})
+    except ConfigError as error:
+        return str(error).replace(f"{tmp_path}/", "").splitlines()
+    return []
+
+
+@pytest.mark.covers("hook:circus_check_config")
+def test_a_plugin_tells_what_is_wrong_with_a_configuration(tmp_path, caplog):
+    assert checked(tmp_path, "warmup_delay = 2") == []
+    assert checked(tmp_path, "warmup_delay = 1") == ["app.ini:7: [circus] warmup_delay: is too little (2 is enough)"]
+    assert "app.ini:5: [watcher:w] cmd: is old" in caplog.text
+    (said,) = checked(tmp_path, "warmup_delay = 1", "umask = x")
+    assert said.startswith("app.ini:8: [circus] umask"), "which may be all that is wrong"
+
+
+def test_a_check_that_fails_is_passed_over(file, caplog):
+    class Broken:
+        def circus_check_config(self, config):
+            raise ValueError("broken")
+
+    assert assemble(file("[watcher:w]\ncmd = true\n"), plugins={"broken": Broken()}).config.watchers
+    assert "circus_check_config failed" in caplog.text
+
+
+@pytest.mark.covers("hook:circus_follow_config")
+async def test_what_a_plugin_cannot_follow_is_not_in_force(supervise, file):
+    class Follows:
+        def __init__(self):
+            self.asked = []
+
+        def circus_register_options(self, registry):
+            registry.option("circus", "lamp", TEXT, help="Of the tests.")
+
+        async def circus_follow_config(self, config):
+            self.asked.append(config.supervisor.extra["lamp"])
+            if self.asked[-1] == "broken":
+                raise CircusError("the lamp is broken")
+
+    plugin = Follows()
+    path = file("[circus]\nlamp = on\nwarmup_delay = 0\n")
+    async with Supervisor(path, plugins={"follows": plugin}) as supervisor:
+        file("[circus]\nlamp = broken\nwarmup_delay = 0.5\n[watcher:w]\ncmd = sleep 1000\n")
+        with pytest.raises(CircusError, match="the lamp is broken"):
+            await supervisor.client.call("reloadconfig", waiting=True)
+        options = supervisor.config.supervisor
+        assert (options.extra["lamp"], options.warmup_delay) == ("on", 0.5)
+        assert (await supervisor.client.call("list"))["watchers"] == ["w"]
+        with pytest.raises(CircusError, match="the lamp is broken"):
+            await supervisor.client.call("restart", waiting=True)
+        file("[circus]\nlamp = off\nwarmup_delay = 0.5\n[watcher:w]\ncmd = sleep 1000\n")
+        await supervisor.client.call("reloadconfig", waiting=True)
+        assert plugin.asked == ["broken", "broken", "off"]
+        assert supervisor.config.supervisor.extra["lamp"] == "off"

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import evolve, field, frozen
-from hypothesis import given
-from hypothesis import strategies as st
+from attrs import field, frozen
 
-from circus_core.errors import OptionError
 from circus_core.kinds import BOOLEAN, INTEGER, NUMBER, TEXT
 from circus_core.model import sections
-from circus_core.options import Effect, Option, Section, declared, describe, json_schema, option
-from circus_core.structure import Place, Problem, Setting, structure
-from circus_core.values import Change, diff, keys, write
-from circus_core.values import read as value_of
+from circus_core.options import Effect, Option, Section, option
+from circus_core.structure import Place, Setting, structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +27,9 @@ class Lamp:
     )
     extra: Mapping[str, object] = field(factory=dict)
 
-    def contradictions(self) -> list[tuple[str, str, str]]:
+    def contradictions(self) -> list[tuple[str, ...]]:
         wrong = self.bulb == "led" and self.watts > 20
-        return [("watts", "is too much for an led", "set it to 20 or less")] if wrong else []
+        return [("watts", "is too much for an led", "set it to 20 or less", "bulb")] if wrong else []
 
     def doubts(self) -> list[tuple[str, str, str]]:
         return [("glow_time", "does nothing", "")] if self.bulb == "led" and self.glow_time else []
@@ -127,126 +122,6 @@ def test_contradictions_are_problems_at_the_place_of_the_key(lamp: Section) -> N
 def test_doubts_are_warnings(lamp: Section) -> None:
     made, problems = structure(lamp, texts(bulb="led", watts="7", glow_time="1"), name="desk")
     assert made is not None
-    assert [(str(problem), problem.warning) for problem in problems] == [("f:3: [lamp] glow_time: does nothing", True)]
-
-
-def test_diff(lamp: Section) -> None:
-    old = Lamp("desk", "a", limits={"heat": 1, "hours": 2}, extra={"dim": True, "x": 1})
-    new = evolve(old, bulb="b", limits={"heat": 2}, extra={"x": 1, "y": 2})
-    assert diff(lamp, old, new) == (
-        Change("bulb", "a", "b", Effect.RELOAD),
-        Change("dim", True, False, Effect.NOW),
-        Change("limit_heat", 1, 2, Effect.RESTART),
-        Change("limit_hours", 2, None, Effect.RESTART),
-        Change("y", None, 2, Effect.NOW),
-    )
-    assert diff(lamp, old, old) == ()
-
-
-def test_an_option_is_read_and_written_by_its_key_wherever_it_is_kept(lamp: Section) -> None:
-    desk = Lamp("desk", "a", limits={"heat": 1}, extra={"x": 1})
-    assert [value_of(lamp, desk, key) for key in keys(lamp, desk)] == ["a", 40, 0.0, False, 1, 1]
-    assert [value_of(lamp, desk, key) for key in ("limit_hours", "unheard")] == [None, None]
-    other = write(lamp, desk, {"watts": 7, "limit_hours": 9, "limit_heat": None, "dim": True, "x": None})
-    assert other == Lamp("desk", "a", 7, limits={"hours": 9}, extra={"dim": True})
-    assert list(keys(lamp, desk, other)) == ["bulb", "watts", "glow_time", "dim", "limit_heat", "limit_hours", "x"]
-
-
-@pytest.mark.parametrize("text", [True, False])
-def test_nothing_unsets_what_need_not_be_set(text: bool) -> None:
-    section = sections()["watcher"]
-    made, problems = structure(section, {"cmd": Setting("a"), "uid": Setting("", text=text)}, name="w")
-    assert (made.uid, problems) == (None, [])
-    _, problems = structure(section, {"cmd": Setting(""), "numprocesses": Setting("", text=text)}, name="w")
-    assert [problem.key for problem in problems] == ["numprocesses"]
-
-
-def test_describe(lamp: Section) -> None:
-    rows = {row["key"]: row for row in describe(lamp)}
-    assert list(rows) == ["bulb", "watts", "glow_time", "limit_NAME", "dim"]
-    assert rows["watts"] == {
-        "key": "watts",
-        "type": "integer",
-        "default": 40,
-        "required": False,
-        "unit": "W",
-        "effect": "at once",
-        "settable": True,
-        "help": "How bright.",
-        "plugin": "",
-    }
-    assert rows["bulb"]["required"]
-    assert not rows["glow_time"]["settable"]
-    assert rows["dim"]["plugin"] == "dimmer"
-
-
-def test_json_schema(lamp: Section) -> None:
-    assert json_schema(lamp) == {
-        "type": "object",
-        "title": "lamp",
-        "properties": {
-            "bulb": {"type": "string", "description": "Which bulb."},
-            "watts": {"type": "integer", "description": "How bright.", "minimum": 1, "default": 40},
-            "glow_time": {"type": "number", "description": "How long it glows.", "default": 0.0},
-            "dim": {"type": "boolean", "description": "Dimmable.", "default": False},
-        },
-        "patternProperties": {"^limit_": {"type": "integer", "description": "Limits."}},
-        "required": ["bulb"],
-    }
-
-
-def test_a_plugin_cannot_take_a_key_that_is_declared(lamp: Section) -> None:
-    with pytest.raises(OptionError, match="already declared by the core"):
-        lamp.add(Option("watts", INTEGER, 0, "Mine.", plugin="mine"))
-    with pytest.raises(OptionError, match="already declared by plugin dimmer"):
-        lamp.add(Option("dim", INTEGER, 0, "Mine.", plugin="mine"))
-    with pytest.raises(OptionError, match="already declared by the core"):
-        lamp.add(Option("limit_heat", INTEGER, 0, "Mine.", plugin="mine"))
-
-
-def test_what_a_plugin_declared_can_be_dropped(lamp: Section) -> None:
-    lamp.drop("other")
-    assert lamp.find("dim")
-    lamp.drop("dimmer")
-    assert lamp.find("dim") is None
-
-
-def test_find(lamp: Section) -> None:
-    found = lamp.find("limit_heat")
-    assert found is not None
-    assert found.attribute == "limits"
-    assert [lamp.find(key) for key in ("limit_", "Watts", "name", "extra")] == [None] * 4
-
-
-@pytest.mark.parametrize(
-    ("problem", "text"),
-    [
-        (Problem("s", "k", "is wrong", "fix it", Place("f", 3)), "f:3: [s] k: is wrong (fix it)"),
-        (Problem("s", "", "is wrong"), "[s]: is wrong"),
-        (Problem("", "", "is wrong", place=Place("f", 0)), "f: is wrong"),
-        (Problem("", "", "is wrong"), "is wrong"),
-    ],
-)
-def test_problem(problem: Problem, text: str) -> None:
-    assert str(problem) == text
-
-
-@pytest.mark.parametrize("section", sections().values(), ids=lambda section: section.name)
-def test_every_option_of_the_core_is_declared_in_full(section: Section) -> None:
-    for entry in declared(section.cls).values():
-        assert entry.help.endswith("."), entry.key
-        assert section.find(entry.key + "x" * entry.prefix) == entry
-    assert len(describe(section)) == len(declared(section.cls))
-
-
-junk = st.text(max_size=8) | st.integers() | st.none() | st.lists(st.text(max_size=2), max_size=2) | st.booleans()
-
-
-@given(data=st.data(), text=st.booleans())
-def test_junk_settings_are_problems_and_never_an_exception(data: st.DataObject, text: bool) -> None:
-    section = sections()["watcher"]
-    known = [entry.key for entry in section] + ["rlimit_core", "rlimit_x", "free", "numproceses"]
-    raw = data.draw(st.dictionaries(st.sampled_from(known) | st.text(max_size=9), junk, max_size=6))
-    values = {key: Setting(value, text=text) for key, value in raw.items()}
-    made, problems = structure(section, values, name="web")
-    assert (made is None) == any(not problem.warning for problem in problems)
+    assert read(lamp, texts(watts="x"))[1][-1].startswith("f:1: [lamp] bulb: is missing")
+    _, problems = structure(sections()["watcher"], {"copy_path": Setting("yes")}, name="w")
+    assert [problem.key for problem in problems] == ["cmd", "copy_path"]

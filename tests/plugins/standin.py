@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from circus_core.bus import Bus
-from circus_core.errors import ForbiddenError, UnknownCommandError
+from circus_core.errors import CircusError, ForbiddenError, UnknownCommandError
+from circus_core.events import SupervisorReloaded
 from circus_core.model import Config, SupervisorOptions, sections
 from circus_core.plugin import Registry
 from circus_core.requests import Argument, Command, Request, Role
@@ -38,6 +39,19 @@ class StandIn:
     def configure(self, **extra: object) -> None:
         """As after a reload of the configuration."""
         self.config = Config(supervisor=SupervisorOptions(extra=extra))
+
+    async def reload(self, **extra: object) -> None:
+        """Have these options in force; raises what a plugin says that cannot follow, once all were told."""
+        self.configure(**extra)
+        refused = None
+        for loaded in self.bus.loaded.values():
+            try:
+                await self.bus.finish(loaded, "circus_follow_config", config=self.config)
+            except CircusError as error:
+                refused = error
+        self.bus.publish(SupervisorReloaded())
+        if refused is not None:
+            raise refused
 
     def dispatch(
         self,

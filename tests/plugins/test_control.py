@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circus_core.errors import ConflictError, EndpointError
-from circus_core.events import SupervisorReloaded
 from circus_plugins.client import AsyncClient
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import BUDGET, Edge
@@ -329,8 +328,7 @@ def test_loopback_tcp_works_with_one_warning(caplog: pytest.LogCaptureFixture) -
 def test_a_reload_with_another_endpoint_opens_it_and_closes_the_old_one(tmp_path: Any) -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         control = plugin(supervisor, "control")
-        supervisor.configure(endpoint=f"ipc://{tmp_path}/new.sock")
-        supervisor.bus.publish(SupervisorReloaded())
+        await supervisor.reload(endpoint=f"ipc://{tmp_path}/new.sock")
         await until(lambda: control._entrance.served.door.text.endswith("new.sock"))
         other = Raw(f"ipc://{tmp_path}/new.sock")
         assert (await other.ask({"command": "status"}))["status"] == "ok"
@@ -345,8 +343,7 @@ def test_a_reload_with_other_keys_keeps_the_socket_where_it_is(tmp_path: Path) -
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
         control = plugin(supervisor, "control")
         before = control._entrance.served
-        supervisor.configure(keys_dir=str(tmp_path))
-        supervisor.bus.publish(SupervisorReloaded())
+        await supervisor.reload(keys_dir=str(tmp_path))
         await until(lambda: control._entrance.served is not before and before.door.socket.closed)
         other = Raw()
         assert (await other.ask({"command": "status"}))["status"] == "ok"
@@ -355,15 +352,14 @@ def test_a_reload_with_other_keys_keeps_the_socket_where_it_is(tmp_path: Path) -
     served(scenario)
 
 
-def test_a_reload_with_an_impossible_endpoint_keeps_the_old_one(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reload_with_an_impossible_endpoint_keeps_the_old_one() -> None:
     async def scenario(supervisor: StandIn, raw: Raw) -> None:
-        supervisor.configure(endpoint="ipc:///no/such/folder/x.sock")
-        supervisor.bus.publish(SupervisorReloaded())
-        await until(lambda: "still at" in caplog.text)
+        with pytest.raises(EndpointError, match="the folder /no/such/folder must exist") as caught:
+            await supervisor.reload(endpoint="ipc:///no/such/folder/x.sock")
+        assert "control.sock stays open" in caught.value.hint
         assert (await raw.ask({"command": "status"}))["status"] == "ok"
 
     served(scenario)
-    assert "the folder /no/such/folder must exist" in caplog.text
 
 
 def test_a_reload_may_widen_the_same_port() -> None:
@@ -373,9 +369,7 @@ def test_a_reload_may_widen_the_same_port() -> None:
         async with opened(endpoint="tcp://127.0.0.1:*") as supervisor:
             control = plugin(supervisor, "control")
             port = control._entrance.served.door.text.rpartition(":")[2]
-            supervisor.configure(endpoint=f"tcp://127.0.0.1:{port}", keys_dir="")
-            supervisor.bus.publish(SupervisorReloaded())
-            await until(lambda: control._entrance._opened.endpoint == f"tcp://127.0.0.1:{port}")
+            await supervisor.reload(endpoint=f"tcp://127.0.0.1:{port}", keys_dir="")
             async with AsyncClient(f"tcp://127.0.0.1:{port}") as client:
                 assert (await client.call("status"))["status"] == "ok"
 

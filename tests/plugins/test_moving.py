@@ -7,7 +7,9 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from circus_core.events import SupervisorReloaded
+import pytest
+
+from circus_core.errors import EndpointError
 from circus_plugins.client import AsyncClient
 from circus_plugins.doors import keys
 from tests.plugins.standin import StandIn, opened, plugin, until
@@ -15,8 +17,6 @@ from tests.plugins.standin import StandIn, opened, plugin, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    import pytest
 
 
 def free_port() -> int:
@@ -33,11 +33,10 @@ async def at(port: int, **extra: object) -> AsyncIterator[StandIn]:
 
 
 async def move(supervisor: StandIn, **options: object) -> None:
-    """Reload with these options, and wait until the control endpoint followed."""
-    supervisor.configure(**options)
-    entrance = plugin(supervisor, "control")._entrance
-    supervisor.bus.publish(SupervisorReloaded())
-    await until(lambda: entrance._opened.endpoint == options["endpoint"])
+    """Reload with these options, and wait until the former control endpoint is closed."""
+    former = plugin(supervisor, "control")._entrance.served
+    await supervisor.reload(**options)
+    await until(lambda: former.door.socket.closed)
 
 
 async def answers(endpoint: str) -> bool:
@@ -56,22 +55,20 @@ def test_an_endpoint_moves_away_and_back_again() -> None:
     asyncio.run(main())
 
 
-def test_a_port_of_the_other_endpoint_is_not_taken_from_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_port_of_the_other_endpoint_is_not_taken_from_it() -> None:
     async def main() -> None:
         port = free_port()
         async with at(port, pubsub_endpoint="tcp://127.0.0.1:*") as supervisor:
             events = plugin(supervisor, "publisher")._outlet.door.text
-            supervisor.configure(endpoint=events, pubsub_endpoint=events)
-            supervisor.bus.publish(SupervisorReloaded())
-            await until(lambda: "still at" in caplog.text)
+            with pytest.raises(EndpointError, match="cannot be opened: Address already in use by pid"):
+                await supervisor.reload(endpoint=events, pubsub_endpoint=events)
             assert await answers(f"tcp://127.0.0.1:{port}")
             assert plugin(supervisor, "publisher")._outlet.door.text == events
 
     asyncio.run(main())
-    assert "cannot be opened: Address already in use by pid" in caplog.text
 
 
-def test_a_port_that_was_let_go_in_vain_is_taken_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_port_that_was_let_go_in_vain_is_taken_again(tmp_path: Path) -> None:
     folder = str(tmp_path / "keys")
     keys.new(folder, "ann", "view")
 
@@ -79,15 +76,11 @@ def test_a_port_that_was_let_go_in_vain_is_taken_again(tmp_path: Path, caplog: p
         port = free_port()
         with socket.create_server(("127.0.0.2", port)):
             async with at(port) as supervisor:
-                supervisor.configure(endpoint=f"tcp://0.0.0.0:{port}", keys_dir=folder)
-                supervisor.bus.publish(SupervisorReloaded())
-                await until(lambda: "still at" in caplog.text)
+                with pytest.raises(
+                    EndpointError, match=rf"endpoint = tcp://0\.0\.0\.0:{port} cannot be opened"
+                ) as caught:
+                    await supervisor.reload(endpoint=f"tcp://0.0.0.0:{port}", keys_dir=folder)
+                assert f"tcp://127.0.0.1:{port} stays open" in caught.value.hint
                 assert await answers(f"tcp://127.0.0.1:{port}")
 
     asyncio.run(main())
-    assert f"endpoint = tcp://0.0.0.0:{port_of(caplog.text)} cannot be opened" in caplog.text
-
-
-def port_of(text: str) -> str:
-    """The port in the complaint."""
-    return text.partition("tcp://0.0.0.0:")[2].partition(" ")[0]

@@ -13,7 +13,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.events import ProcessExited, ProcessSpawned, SupervisorReloaded, WatcherStarted, stamp
+from circus_core.events import ProcessExited, ProcessSpawned, WatcherStarted, stamp
 from circus_plugins.client import AsyncClient
 from circus_plugins.client.follow import Follower
 from circus_plugins.doors.address import default_endpoint
@@ -127,8 +127,7 @@ def test_junk_on_the_event_endpoint_disturbs_nobody() -> None:
 def test_a_reload_moves_the_event_endpoint(tmp_path: Any) -> None:
     async def main() -> None:
         async with opened(publisher=True) as supervisor:
-            supervisor.configure(pubsub_endpoint=f"ipc://{tmp_path}/moved.sock", events_kept=3)
-            supervisor.bus.publish(SupervisorReloaded())
+            await supervisor.reload(pubsub_endpoint=f"ipc://{tmp_path}/moved.sock", events_kept=3)
             await until(lambda: plugin(supervisor, "publisher")._outlet.door.text.endswith("moved.sock"))
             subscriber = Subscriber(b"watcher.", endpoint=f"ipc://{tmp_path}/moved.sock")
             await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)

@@ -85,22 +85,24 @@ class Options:
         """The mail server's port."""
         return self.smtp_port or {"starttls": 587, "tls": 465}.get(self.smtp_security, 25)
 
-    def contradictions(self) -> list[tuple[str, str, str]]:
-        """Errors that only all options together show: the option, what is wrong, what to do."""
-        found = []
+    def contradictions(self) -> list[tuple[str, ...]]:
+        """Errors that only all options together show: the option, what is wrong, what to do, other options."""
+        found: list[tuple[str, ...]] = []
         if not (self.webhook or self.slack_webhook or self.mail_to):
-            found.append(("webhook", "is missing, as are slack_webhook and mail_to", "nobody would be told anything"))
+            message, hint = "is missing, as are slack_webhook and mail_to", "nobody would be told anything"
+            found.append(("webhook", message, hint, "slack_webhook", "mail_to"))
         for key in ("webhook", "slack_webhook"):
             url = getattr(self, key)
             # What is wrong with it is not shown: it may hold a secret.
             if url and not _is_url(url):
                 found.append((key, "is not a URL", "it should begin with https:// or http:// and a host"))
         if self.mail_to and not self.mail_from:
-            found.append(("mail_to", "is set without mail_from", "mail needs a sender"))
+            found.append(("mail_to", "is set without mail_from", "mail needs a sender", "mail_from"))
         if bool(self.smtp_user) != bool(self.smtp_password):
-            found.append(("smtp_user", "and smtp_password need each other", "set both or none"))
+            found.append(("smtp_user", "and smtp_password need each other", "set both or none", "smtp_password"))
         if self.smtp_user and self.smtp_security == "none":
-            found.append(("smtp_security", "is none", "a password is sent over encrypted connections only"))
+            hint = "a password is sent over encrypted connections only"
+            found.append(("smtp_security", "is none", hint, "smtp_user"))
         for key in ("subject", "body"):
             if not Template(getattr(self, key)).is_valid():
                 found.append((key, "is not a template", "write $$ for a dollar sign"))
