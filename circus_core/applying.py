@@ -149,12 +149,12 @@ async def _do_plugin(supervisor: Supervisor, action: Action) -> None:
         raise
 
 
-async def restart(supervisor: Supervisor, say: Progress | None = None) -> Outcomes:
-    """Stop everything, read the configuration again, and start everything; raises ConfigError before stopping.
+async def restart(supervisor: Supervisor, new: Reading | None, say: Progress | None = None) -> Outcomes:
+    """Stop everything, have a configuration in force that was read again, and start everything.
 
-    Without a file the watchers stay as commands have made them. Who is told to stop while all stop stays stopped.
+    Without one, as there is no file, the watchers stay as commands have made them. Who is told to stop while all stop
+    stays stopped.
     """
-    new = supervisor.assembly.reread() if supervisor.assembly.path else None
     failed: Outcomes = ()
     async with supervisor.reloading:
         stopping = supervisor.stop_watchers()

@@ -174,6 +174,8 @@ class _Builder:
             name = raw.name.lower()
             if not raw.name:
                 self.complain(raw, "has no name", f"it should be [{kind}:NAME], or [{kind}.NAME] in TOML")
+            elif not raw.name.isprintable():
+                self.complain(raw, f"has the name {raw.name!r}, with a control character", "no log could show it")
             elif name in seen:
                 self.complain(
                     raw,

@@ -44,6 +44,8 @@ def created(section: Section, name: str, cmd: str, args: object, asked: Mapping[
 
     if not name.strip():
         raise RequestError("message invalid 'name' is empty", hint="a watcher needs a name")
+    if not name.isprintable():
+        raise RequestError(f"message invalid 'name' {name!r} has a control character", hint="no log could show it")
     try:
         words = COMMAND.check(cmd)
         further = COMMAND.check(args)

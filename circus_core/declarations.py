@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from circus_core.structure import Setting
 
+MOST = 100_000
+"""Processes of one watcher: more than a machine can bear, so that a slip of the finger is told."""
 NOW, SCALE, RELOAD, RESTART = Effect.NOW, Effect.SCALE, Effect.RELOAD, Effect.RESTART
 
 
@@ -53,16 +55,19 @@ class SupervisorOptions:
         help="Where circusd logs: a file, `-` (standard error) or `syslog://[host[:port]][/path][?facility]`.",
     )
     loggerconfig: str | None = option(
-        TEXT, None, effect=RESTART, help="A .ini, .json or .toml file for logging.config; `default` for none."
+        TEXT,
+        None,
+        effect=RESTART,
+        help="A .ini, .json, .toml or (with PyYAML) .yaml file for logging.config; `default` for none.",
     )
     debug: bool = option(BOOLEAN, False, effect=RESTART, help="Log at level debug whatever loglevel says.")
     debug_gc: bool = option(BOOLEAN, False, effect=RESTART, help="Let Python's collector report what leaks.")
     fqdn_prefix: str | None = option(
         TEXT, None, effect=RESTART, help="Put before this host's name in the `host` of events, as `PREFIX@HOST`."
     )
-    include: str | None = option(PATTERNS, None, effect=RESTART, help="Further files to read: blank-separated globs.")
+    include: str | None = option(PATTERNS, None, help="Further files to read: blank-separated globs.")
     include_dir: str | None = option(
-        PATTERNS, None, effect=RESTART, help="Folders whose *.ini and *.toml are read too: blank-separated globs."
+        PATTERNS, None, help="Folders whose *.ini and *.toml are read too: blank-separated globs."
     )
     extra: Mapping[str, object] = NOTHING_SET
 
@@ -104,7 +109,7 @@ class WatcherOptions:
     close_child_stdout: bool = option(BOOLEAN, False, effect=RELOAD, help="Standard output goes to /dev/null.")
     close_child_stderr: bool = option(BOOLEAN, False, effect=RELOAD, help="Standard error goes to /dev/null.")
 
-    numprocesses: int = option(INTEGER, 1, effect=SCALE, minimum=0, help="How many processes to keep.")
+    numprocesses: int = option(INTEGER, 1, effect=SCALE, minimum=0, maximum=MOST, help="How many processes to keep.")
     singleton: bool = option(BOOLEAN, False, help="Never more than one process, whatever incr and set say.")
     priority: int = option(INTEGER, 0, help="Watchers with a higher number start first.")
     autostart: bool = option(BOOLEAN, True, help="Start together with circusd.")

@@ -68,7 +68,8 @@ def _obey(arguments: Arguments) -> int:
         if held in logging.getLogger().handlers:
             # Nobody knows yet where the log is.
             text = "\n".join([*_warnings(held), text])
-        elif arguments.daemon or not logs.on_stderr():
+        elif logging.getLogger().handlers and (arguments.daemon or not logs.on_stderr()):
+            # Without a handler Python would print it, and so does the report.
             log.critical("%s", text)
         report(status, text)
         return status
@@ -88,6 +89,8 @@ def _run(arguments: Arguments, held: logs.Held, report: Report) -> int:
         print(line, file=sys.stderr)
     for action in actions:
         print(action)
+    if not actions:
+        print("no watcher and no plugin: circusd would start nothing, and wait for commands such as `circusctl add`")
     return 0
 
 
@@ -153,7 +156,11 @@ def _parser() -> ArgumentParser:
         metavar="OUTPUT",
         help="a file, - for standard error (which is the default), or syslog://[HOST[:PORT]][/PATH][?FACILITY]",
     )
-    add("--logger-config", metavar="FILE", help="a .ini, .json or .toml file for Python's logging.config")
+    add(
+        "--logger-config",
+        metavar="FILE",
+        help="a .ini, .json, .toml or (with PyYAML) .yaml file for Python's logging.config",
+    )
     add("--version", action="version", version=__version__)
     return parser
 

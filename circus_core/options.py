@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from circus_core.errors import OptionError
-from circus_core.nearest import nearest
+from circus_core.nearest import nearest, typed_as
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 MISSING: Any = object()
+ALIKE = 0.775
+"""How alike two keys must be where slips of the finger do not explain it; a test tries what words that takes in."""
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 """The value of a family of options, or of the free-form ones, where none is set; shared, as there are thousands."""
 
@@ -64,6 +66,7 @@ class Option:
     effect: Effect = Effect.NOW
     unit: str = ""
     minimum: float | None = None
+    maximum: float | None = None
     settable: bool = True
     prefix: bool = False
     names: frozenset[str] | None = None
@@ -86,6 +89,8 @@ class Option:
             subject = f"{key} = {raw!r}" if text else repr(key)
             hint = str(error) or f"expected {self.kind.expects}"
             raise OptionError(f"{subject} {self.kind.complaint}", hint=hint) from None
+        if self.maximum is not None and value is not None and value > self.maximum:
+            raise OptionError(f"{key!r} is too much", hint=f"the most possible is {self.maximum:g}")
         if self.minimum is not None and value is not None and value < self.minimum:
             raise OptionError(f"{key!r} is {value}", hint=f"the least possible is {self.minimum:g}")
         return value
@@ -111,6 +116,7 @@ def option(
     effect: Effect = Effect.NOW,
     unit: str = "",
     minimum: float | None = None,
+    maximum: float | None = None,
     settable: bool = True,
     prefix: str = "",
     names: frozenset[str] | None = None,
@@ -126,6 +132,7 @@ def option(
             effect=effect,
             unit=unit,
             minimum=minimum,
+            maximum=maximum,
             settable=settable,
             prefix=bool(prefix),
             names=names,
@@ -186,16 +193,39 @@ class Section:
                 return entry
         return None
 
+    def check(self, key: str, value: object) -> None:
+        """Raise OptionError for a value that a declared option cannot have."""
+        entry = self.find(key)
+        if entry is not None:
+            entry.value(value, text=False, key=key)
+
     def nearest(self, key: str) -> str | None:
         """The declared key that somebody who wrote `key` most likely meant, if any is close."""
         keys = [entry.key for entry in self if not entry.prefix]
-        folded = {known.lower().replace("_", ""): known for known in keys}
-        near = nearest(key.replace("_", "").replace("-", ""), folded, close=0.82)
-        return folded[near] if near else None
+        members = [entry.key + name for entry in self if entry.prefix for name in entry.names or ()]
+        return _nearest(key, keys) or self._nearest_family(key) or _nearest(key, members)
+
+    def _nearest_family(self, key: str) -> str | None:
+        """The member that is meant where the name of its family is misspelt."""
+        families = {entry.key[:-1]: entry for entry in self if entry.prefix}
+        for at, sign in enumerate(key):
+            head, member = key[:at], key[at + 1 :]
+            near = _nearest(head, families) if sign in "._" and member and len(head) > 2 else None
+            if near and (families[near].names is None or member in (families[near].names or ())):
+                return families[near].key + member
+        return None
 
     def __iter__(self) -> Iterator[Option]:
         yield from declared(self.cls).values()
         yield from self.added.values()
+
+
+def _nearest(key: str, known: Iterable[str]) -> str | None:
+    """Of some keys the one that is meant by another, but for case, `_` and `-`."""
+    folded = {entry.lower().replace("_", ""): entry for entry in known}
+    written = key.lower().replace("_", "").replace("-", "")
+    near = typed_as(written, folded) or nearest(written, folded, close=ALIKE)
+    return folded[near] if near else None
 
 
 def describe(section: Section) -> list[dict[str, object]]:
@@ -229,6 +259,8 @@ def json_schema(section: Section) -> dict[str, object]:
         described = {**entry.kind.schema, "description": entry.help}
         if entry.minimum is not None:
             described["minimum"] = entry.minimum
+        if entry.maximum is not None:
+            described["maximum"] = entry.maximum
         if shown_default(entry) is not None:
             described["default"] = shown_default(entry)
         if entry.prefix:

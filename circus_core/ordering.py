@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from circus_core import applying, changing
 from circus_core.dispatch import handles
-from circus_core.errors import RequestError, SupersededError, SystemCallError
+from circus_core.errors import CircusError, RequestError, SupersededError, SystemCallError
 from circus_core.queue import results
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from circus_core.assembly import Reading
     from circus_core.plan import Action
     from circus_core.process import Process
     from circus_core.queue import Outcomes
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from circus_core.supervisor import Supervisor
     from circus_core.watcher import Watcher
 
+log = logging.getLogger("circus")
 
 # Starting and stopping
 
@@ -113,7 +116,8 @@ def _stop(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
 @handles("restart")
 def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     if request.name is None:
-        return _answer_group(request, supervisor.background(applying.restart(supervisor, request.progress)))
+        new = _reread(supervisor, request) if supervisor.assembly.path else None
+        return _answer_group(request, supervisor.background(applying.restart(supervisor, new, request.progress)))
     chosen = _matching(supervisor, request)
     work = [watcher.restart(request.progress, running=request["running"]) for watcher in chosen]
     return _answer(request, work[0], _info) if len(work) == 1 else _answer_all(request, work)
@@ -143,6 +147,9 @@ def _count(supervisor: Supervisor, request: Request, step: int) -> Reply | Await
     watcher = supervisor.watcher(request.name or "")
     if watcher.options.singleton:
         return {"numprocesses": watcher.options.numprocesses, "singleton": True}
+    if step > 0:
+        # Said at once, and not by a machine that is out of memory.
+        supervisor.assembly.sections["watcher"].check("numprocesses", watcher.options.numprocesses + step)
     done = watcher.scale(lambda: watcher.options.numprocesses + step, request.progress)
     return _answer(request, done, lambda number: {"numprocesses": number})
 
@@ -234,9 +241,9 @@ def _rm(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
 
 @handles("reloadconfig")
 def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
-    new = supervisor.assembly.reread()
     if request["plan"]:
-        return _planned(applying.planned(supervisor, new))
+        return _planned(applying.planned(supervisor, supervisor.assembly.reread()))
+    new = _reread(supervisor, request)
     reply: Reply = {}
 
     async def work() -> Outcomes:
@@ -245,6 +252,15 @@ def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable
         return outcomes
 
     return _answer_group(request, supervisor.background(work()), reply)
+
+
+def _reread(supervisor: Supervisor, request: Request) -> Reading:
+    """The configuration as its files are now; mistakes are for who asked, and for the log."""
+    try:
+        return supervisor.assembly.reread()
+    except CircusError as error:
+        log.warning("%s is refused, and nothing was touched: %s", request.command.name, error)
+        raise
 
 
 def _planned(actions: Sequence[Action]) -> Reply:

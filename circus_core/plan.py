@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
+from circus_core.kinds import OCTAL
 from circus_core.options import Effect
 from circus_core.values import Change, diff, write
 
@@ -46,7 +47,8 @@ def first_plan(config: Config) -> tuple[Action, ...]:
     """What starting with this configuration does, in order."""
     actions = [Action("load", f"plugin:{name}", options.use) for name, options in _inside(config).items()]
     for options in in_start_order(config.watchers):
-        number = f"{options.numprocesses} process{'' if options.numprocesses == 1 else 'es'} of {options.cmd}"
+        command = f"{options.cmd} {options.args}".strip()
+        number = f"{options.numprocesses} process{'' if options.numprocesses == 1 else 'es'} of {command}"
         if options.autostart:
             actions.append(Action("start", options.name, f"{number} (priority {options.priority})"))
         else:
@@ -111,7 +113,7 @@ def _change(section: Section, now: Live, before: WatcherOptions | None, wanted: 
     changes = diff(section, now.options, merged(section, now.options, before, wanted))
     if not changes:
         return []
-    what, why = _heaviest(changes), _why(changes)
+    what, why = _heaviest(changes), _why(section, changes)
     if not now.running and what != "update":
         what, why = "update", f"{why}; it stays stopped"
     return [Action(what, now.options.name, why, changes)]
@@ -123,11 +125,10 @@ def _supervisor(sections: Mapping[str, Section], old: Config, new: Config) -> li
     now = tuple(change for change in changes if change.effect is not Effect.RESTART)
     actions = []
     if now:
-        actions.append(Action("update", "circus", _why(now), now))
+        actions.append(Action("update", "circus", _why(sections["circus"], now), now))
     if later:
-        actions.append(
-            Action("restart-circusd", "circus", f"{_why(later)}: in force after a restart of circusd", later)
-        )
+        why = f"{_why(sections['circus'], later)}: in force after a restart of circusd"
+        actions.append(Action("restart-circusd", "circus", why, later))
     return actions
 
 
@@ -162,18 +163,24 @@ def _heaviest(changes: tuple[Change, ...]) -> str:
     return "adjust" if Effect.SCALE in effects else "update"
 
 
-def _why(changes: tuple[Change, ...]) -> str:
+def _why(section: Section, changes: tuple[Change, ...]) -> str:
     return ", ".join(
-        f"{change.key} {_shown(change.key, change.old)} -> {_shown(change.key, change.new)}" for change in changes
+        f"{change.key} {_shown(section, change.key, change.old)} -> {_shown(section, change.key, change.new)}"
+        for change in changes
     )
 
 
-def _shown(key: str, value: Any) -> str:
+def _shown(section: Section, key: str, value: Any) -> str:
     if value is None:
         return "unset"
     if isinstance(value, dict):
         return str(masked(value))
-    return MASK if _SECRET.search(key) else repr(value)
+    if _SECRET.search(key):
+        return MASK
+    entry = section.find(key)
+    # As `get` shows it; a mode is no number to be read in tens.
+    shown = entry.shown(value) if entry is not None else value
+    return str(shown) if entry is not None and entry.kind is OCTAL else repr(shown)
 
 
 def masked(environment: Mapping[str, str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ def after_failed_spawn(options: WatcherOptions, failures: int, reason: str, chan
     """What to do about a process that could not be started; `failures` are the failed tries in a row, this one too."""
     tries = SPAWN_TRIES if options.max_retry is None else options.max_retry
     if tries != -1 and failures >= max(tries, 1):
-        return GiveUp(f"{reason} ({failures} tries)")
+        return GiveUp(f"{reason} ({failures} {'try' if failures == 1 else 'tries'})")
     return Restart(_delay(options, failures, chance))
 
 

@@ -70,7 +70,7 @@ class Observer(StatsdPlugin):
             await self._fail(failure)
         else:
             if self._failed:
-                self.log.info("well again, after %d failures", self._failed)
+                self.log.info("well again, after %d failure%s", self._failed, "" if self._failed == 1 else "s")
             self.in_a_row = self._failed = 0
 
     async def _fail(self, failure: Failure) -> None:

@@ -92,7 +92,8 @@ def _slots(entry: Details, terminal: Terminal) -> list[str]:
         age, restarts = duration(process.get("age")), str(process.get("restarts", 0))
         found.append((process["wid"], [str(process["wid"]), str(process["pid"]), state, age, restarts, ""]))
     for slot in entry.get("waiting") or []:
-        note = f"next try in {duration(slot['in'])}, after {slot['failures']} failures"
+        count = f"{slot['failures']} failure{'' if slot['failures'] == 1 else 's'}"
+        note = f"next try in {duration(slot['in'])}, after {count}"
         found.append((slot["wid"], [str(slot["wid"]), "-", Cell("waiting", "busy"), "-", "-", note]))
     for slot in entry.get("gave_up") or []:
         found.append((slot["wid"], [str(slot["wid"]), "-", Cell("gave up", "bad"), "-", "-", slot["reason"]]))

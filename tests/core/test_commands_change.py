@@ -221,3 +221,19 @@ async def test_many_changes_at_once_leave_what_the_last_said(supervise):
         )
         assert len(run.pids("w")) == 3
         until(lambda: len([pid for pid in run.pids("w") if alive(pid)]) == 3)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1bb", "a\tb"])
+async def test_a_name_with_a_control_character_is_refused(supervise, name):
+    async with supervise() as run:
+        with pytest.raises(CircusError, match="has a control character"):
+            await run.call("add", name=name, cmd="true")
+
+
+async def test_more_processes_than_any_machine_can_bear_are_refused(supervise):
+    async with supervise(watcher("w", numprocesses=0)) as run:
+        for command, more in (("set", {"options": {"numprocesses": 10**30}}), ("incr", {"nb": 10**30})):
+            with pytest.raises(CircusError, match="'numprocesses' is too much") as raised:
+                await run.call(command, name="w", **more)
+            assert raised.value.hint == "the most possible is 100000"
+        assert (await run.call("numprocesses", name="w"))["numprocesses"] == 0

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from circus_core.config import load
 from circus_core.errors import ConfigError
+from circus_core.kinds import TEXT
 from circus_core.model import sections
+from circus_core.nearest import LONG
+from circus_core.options import Option
 from tests.core.configurations import errors, found, made, warnings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.core.configurations import Write
@@ -162,3 +166,74 @@ def test_junk_raises_nothing_but_config_error(tmp_path: Path, text: str, name: s
     with contextlib.suppress(ConfigError):
         load(str(path))
     assert all(problem.place and problem.place.file == str(path) for problem in found(str(path)))
+
+
+def dropped(word: str) -> set[str]:
+    return {word[:at] + word[at + 1 :] for at in range(len(word))}
+
+
+def doubled(word: str) -> set[str]:
+    return {word[:at] + word[at] + word[at:] for at in range(len(word))}
+
+
+def swapped(word: str) -> set[str]:
+    return {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+
+
+@pytest.mark.parametrize("slips", [dropped, doubled, swapped])
+@pytest.mark.parametrize("kind", ["circus", "watcher"])
+def test_one_and_two_slips_of_the_finger_are_told(kind: str, slips: Callable[[str], set[str]]) -> None:
+    section = sections()[kind]
+    for key in (entry.key for entry in section if not entry.prefix):
+        typos = slips(key)
+        if len(key.replace("_", "")) >= LONG:
+            # Of a shorter word two slips leave what may be anything.
+            typos |= {typo for once in typos for typo in slips(once)}
+        assert [typo for typo in typos if not section.find(typo) and section.nearest(typo) is None] == [], key
+
+
+OTHER_WORDS = """
+    timeout user host port name directory environment restart retries backoff owner role team description notes
+    interval schedule depends after before healthcheck path color workers threads memory cpu count size mode type
+    class token secret nice cgroup region stage tier version limit max min delay startsecs redirect redis_port
+    http_port app_name service_name settings exit_codes max_memory max_cpu hook_timeout metadata label broker queue
+"""
+
+
+def test_other_words_are_left_alone() -> None:
+    section = sections()["watcher"]
+    assert {word: section.nearest(word) for word in OTHER_WORDS.split() if section.nearest(word)} == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("numprocces", "numprocesses"),
+        ("max_retries", "max_retry"),
+        ("rlimits_nofile", "rlimit_nofile"),
+        ("rlimits.nofile", "rlimit_nofile"),
+        ("rlimt_core", "rlimit_core"),
+        ("rlimitnofile", "rlimit_nofile"),
+        ("stdout_strem.class", "stdout_stream.class"),
+        ("stdout_streams.filename", "stdout_stream.filename"),
+    ],
+)
+def test_what_was_meant(key: str, meant: str) -> None:
+    section = sections()["watcher"]
+    section.add(Option("stdout_stream.", TEXT, None, "Of the tests.", prefix=True, plugin="streams"))
+    assert section.nearest(key) == meant
+
+
+def test_a_toml_table_that_is_no_family(write: Write) -> None:
+    (said,) = errors(write('[watcher.w]\ncmd = "true"\n[watcher.w.rlimits]\nnofile = 100\n', "a.toml"))
+    assert said == "a.toml:4: [watcher:w] rlimits.nofile: is not an option (did you mean rlimit_nofile?)"
+
+
+def test_a_name_with_a_line_break(write: Write) -> None:
+    (said,) = errors(write('[watcher."a\\nb"]\ncmd = "true"\n', "a.toml"))
+    assert r"has the name 'a\nb', with a control character" in said
+
+
+def test_more_processes_than_any_machine_can_bear(write: Write) -> None:
+    (said,) = errors(write(f"[watcher:w]\ncmd = true\nnumprocesses = {10**30}\n"))
+    assert said == "app.ini:3: [watcher:w] numprocesses: 'numprocesses' is too much (the most possible is 100000)"

@@ -225,3 +225,8 @@ def test_a_plugin_that_could_not_be_loaded_is_tried_again():
     both = plugins(p="a:A")
     assert against(both, both) == ["plugin-load p: it could not be loaded before"]
     assert against(both, both, loaded=("p",)) == against(both, plugins()) == []
+
+
+def test_the_first_plan_shows_the_arguments_too() -> None:
+    (step,) = first_plan(config(watcher("a", "sleep", args="1000")))
+    assert str(step) == "start a: 1 process of sleep 1000 (priority 0)"

@@ -354,3 +354,43 @@ async def test_a_new_watcher_that_does_not_start_is_answered(supervise, file):
         with pytest.raises(CircusError, match="new did not start"):
             await run.call("reloadconfig", waiting=True)
         assert (await run.call("status"))["statuses"]["a"] == "active"
+
+
+@pytest.mark.parametrize("command", ["reloadconfig", "restart"])
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_mistakes_are_for_who_asked_and_for_the_log(supervise, file, caplog, command, waiting):
+    async with file.supervised(TWO) as run:
+        before = run.pids("a")
+        file.write("[watcher:a]\ncmd = sleep 1000\nnumprocesses = many\n")
+        with pytest.raises(ConfigError, match=r"app\.ini:3"):
+            await run.call(command, waiting=waiting)
+        assert run.pids("a") == before
+        (said,) = [record for record in caplog.records if "is refused" in record.getMessage()]
+        assert said.levelname == "WARNING"
+        assert said.getMessage().startswith(f"{command} is refused, and nothing was touched: ")
+        assert "[watcher:a] numprocesses" in said.getMessage()
+
+
+async def test_a_plan_with_mistakes_is_no_affair_of_the_log(supervise, file, caplog):
+    async with file.supervised(TWO) as run:
+        file.write("[watcher:a]\nnumprocesses = 2\n")
+        with pytest.raises(ConfigError):
+            await run.call("reloadconfig", plan=True)
+        assert "is refused" not in caplog.text
+
+
+@pytest.mark.covers("circus-option:include", "circus-option:include_dir")
+async def test_other_includes_are_followed_at_once(supervise, file):
+    more = file.path.with_name("more.ini")
+    more.write_text("[watcher:more]\ncmd = sleep 1000\n")
+    async with file.supervised(TWO) as run:
+        done = await file.reload(run, f"[circus]\ninclude = {more.name}\n{TWO}")
+        assert done == [("update", "circus"), ("start", "more")]
+        assert await names(run) == ["a", "b", "more"]
+
+
+async def test_a_plan_shows_values_as_get_does(supervise, file):
+    async with file.supervised(TWO) as run:
+        file.write(TWO.replace("numprocesses = 2", "numprocesses = 2\numask = 027"))
+        (step,) = (await run.call("reloadconfig", plan=True))["plan"]
+        assert step["why"] == "umask unset -> 027"

@@ -242,3 +242,17 @@ def test_no_plugins_means_none_at_all(tmp_path: Path, circusd: Start) -> None:
     until(lambda: is_up(running))
     assert not list(tmp_path.rglob("loaded"))
     assert not Path(running.endpoint.removeprefix("ipc://")).exists()
+
+
+def test_a_wrong_loggerconfig_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_text('{"version": 2}')
+    (tmp_path / "app.ini").write_text("[watcher:w]\ncmd = true\n")
+    done = run("--logger-config", tmp_path / "log.json", tmp_path / "app.ini")
+    assert done.returncode == 2
+    assert done.stderr.count("is wrong") == 1
+
+
+def test_check_says_what_there_is_where_nothing_would_start(tmp_path: Path) -> None:
+    (tmp_path / "app.ini").write_text("[circus]\nwarmup_delay = 1\n")
+    done = run("--check", tmp_path / "app.ini")
+    assert (done.returncode, done.stdout.partition(":")[0]) == (0, "no watcher and no plugin")

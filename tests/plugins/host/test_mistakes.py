@@ -108,7 +108,7 @@ def test_all_mistakes_are_told_at_once_with_their_places(read):
     assert [line.partition(":")[0] for line in found] == ["3", "6", "7", "8", "11", "12", "17"]
     assert "[plugin:one] port: 'high'" in str(refused.value)
     assert "[plugin:one] priority: 'first'" in str(refused.value)
-    assert "[plugin:two] prot: is not an option of this plugin (it has port)" in str(refused.value)
+    assert "[plugin:two] prot: is not an option of this plugin (did you mean port?)" in str(refused.value)
     assert "[plugin:three] port: is missing" in str(refused.value)
     assert "[plugin:four] host: is none of process, core, nor an option of this plugin" in str(refused.value)
 
