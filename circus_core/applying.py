@@ -25,7 +25,14 @@ log = logging.getLogger("circus")
 def planned(supervisor: Supervisor, new: Reading) -> tuple[Action, ...]:
     """What `reload` would do now."""
     live = {key: Live(watcher.options, watcher.running) for key, watcher in supervisor.watchers.items()}
-    return plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded)
+    actions = plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded)
+    if supervisor.assembly.touches_files(new):
+        return actions
+    # Nothing was read again, so what commands removed stays removed.
+    removed = supervisor.config.watchers.keys() - live.keys()
+    return tuple(
+        action for action in actions if action.target.lower() not in removed or action.what.startswith("plugin")
+    )
 
 
 async def reload(
@@ -37,6 +44,7 @@ async def reload(
     done side by side.
     """
     async with supervisor.reloading:
+        new = supervisor.assembly.current(new)
         actions, old = planned(supervisor, new), supervisor.config
         work = await _order(supervisor, old, new, actions, say)
     if work:
@@ -130,6 +138,13 @@ def _noted(supervisor: Supervisor, before: WatcherOptions | None, done: asyncio.
         supervisor.assembly.keep(before)
 
 
+async def restart_plugin(supervisor: Supervisor, name: str) -> None:
+    """Load a plugin inside circusd anew, with its code as it is now where `use` is a file."""
+    async with supervisor.reloading:
+        supervisor.assembly.renew(name)
+        await _do_plugin(supervisor, Action("plugin-reload", name, "somebody asked for it"))
+
+
 async def _do_plugin(supervisor: Supervisor, action: Action) -> None:
     name, assembly, bus = action.target, supervisor.assembly, supervisor.bus
     if action.what != "plugin-load" and name in bus.loaded:
@@ -137,6 +152,16 @@ async def _do_plugin(supervisor: Supervisor, action: Action) -> None:
         assembly.unload(name)
     if action.what == "plugin-unload":
         return
+    try:
+        await _load(supervisor, name)
+    except CircusError as error:
+        assembly.failed[name] = str(error)
+        raise
+    assembly.failed.pop(name, None)
+
+
+async def _load(supervisor: Supervisor, name: str) -> None:
+    assembly, bus = supervisor.assembly, supervisor.bus
     loaded = assembly.load_configured(name, supervisor.config.plugins[name])
     if loaded is None:
         return
@@ -171,6 +196,7 @@ async def restart(supervisor: Supervisor, new: Reading | None, say: Progress | N
 
 async def _take_up(supervisor: Supervisor, new: Reading, say: Progress | None) -> Outcomes:
     """Have exactly the watchers of a configuration, while none runs, and its plugins; answers what failed."""
+    new = supervisor.assembly.current(new)
     old, actions = supervisor.config, planned(supervisor, new)
     for name, watcher in tuple(supervisor.watchers.items()):
         if name not in new.config.watchers:

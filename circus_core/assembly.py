@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from circus_core.build import in_order
 from circus_core.bus import Bus
 from circus_core.config import PluginSections, accept, build, read
 from circus_core.config import plugins as plugin_sections
+from circus_core.document import Document
 from circus_core.errors import ConfigError, RequestError
 from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions
+from circus_core.overlay import Overlay
 from circus_core.plugin import CircusPlugin, Registry
 from circus_core.resolving import Resolver, host_of, withdraw
 from circus_core.structure import Problem, Setting, independent
@@ -26,7 +29,7 @@ from circus_core.structure import Problem, Setting, independent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from circus_core.document import Document
+    from circus_core.document import RawSection
     from circus_core.finding import Found
     from circus_core.loaded import Loaded
     from circus_core.model import SupervisorOptions, WatcherOptions
@@ -52,16 +55,27 @@ Examine = Callable[[Config], Iterable[Problem]]
 
 @frozen
 class Reading:
-    """A configuration that was read and is not in force, the sections with what plugins added for it, and these."""
+    """A configuration that was read and is not in force, the sections with what plugins added for it, and these.
+
+    `document` is what the files say, `overlay` what commands changed of it. `again` judges it anew if, since `seen` was
+    in force, commands changed more.
+    """
 
     config: Config
     sections: Mapping[str, Section]
     found: Mapping[str, Found] = field(factory=dict)
+    document: Document = field(factory=Document)
+    overlay: Overlay = field(factory=Overlay)
+    seen: Overlay = field(factory=Overlay)
+    again: Callable[[], Reading] | None = field(default=None, eq=False)
 
 
 @define
 class Assembly:
-    """A bus with plugins, the sections and commands they declared, and the configuration read with these."""
+    """A bus with plugins, the sections and commands they declared, and the configuration read with these.
+
+    `failed` are plugins for inside circusd that could not be loaded while it runs, and why.
+    """
 
     bus: Bus = field(factory=Bus)
     sections: dict[str, Section] = field(factory=model.sections)
@@ -70,9 +84,13 @@ class Assembly:
     path: str | None = None
     strict: bool = False
     open_to_plugins: bool = True
+    failed: dict[str, str] = field(factory=dict)
     examine: Examine = field(default=lambda _config: ())
     _found: Mapping[str, Found] = field(factory=dict)
     _declared: Mapping[str, Section] = field(factory=dict)
+    _document: Document = field(factory=Document)
+    _overlay: Overlay = field(factory=Overlay)
+    _given: Config = field(factory=Config)
 
     @property
     def folder(self) -> str:
@@ -188,11 +206,51 @@ class Assembly:
         """
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
-        return self.judge(read(self.path))
+        document = read(self.path)
+        return self._reading(document, lambda overlay: overlay.after(self._document, document))
+
+    def change_plugin(self, name: str, change: Callable[[RawSection | None], RawSection | None]) -> Reading:
+        """The configuration in force with another section of one plugin, or with none; raises ConfigError."""
+
+        def changed(overlay: Overlay) -> Overlay:
+            return overlay.changed(name, change(overlay.over(self._document).find("plugin", name)))
+
+        return self._reading(self._document, changed)
+
+    def current(self, reading: Reading) -> Reading:
+        """The reading, or if commands changed something since, what it is now; raises ConfigError."""
+        return reading if reading.again is None or reading.seen is self._overlay else reading.again()
+
+    def touches_files(self, reading: Reading) -> bool:
+        """Whether files were read for it."""
+        return reading.document is not self._document
+
+    def renew(self, name: str) -> None:
+        """Find the plugin of `[plugin:NAME]` anew; raises PluginError."""
+        use = self.config.plugins[name].use
+        self._found = {**self._found, name: evolve(self._found[name], plugin=instance(use, find(use, self.folder)))}
+
+    def found(self, name: str) -> object | None:
+        """The plugin that `[plugin:NAME]` means, if it is to run."""
+        return self._found[name].plugin if name in self._found else None
+
+    def _reading(self, document: Document, change: Callable[[Overlay], Overlay]) -> Reading:
+        overlay = change(self._overlay)
+        judged = self.judge(overlay.over(document))
+        if self.path is None:
+            # Everything but plugins came with the program that embeds this.
+            watchers = {**self._given.watchers, **judged.config.watchers}
+            config = evolve(
+                self._given, watchers=watchers, plugins=judged.config.plugins, raw_plugins=judged.config.raw_plugins
+            )
+            judged = evolve(judged, config=config)
+        again = partial(self._reading, document, change)
+        return evolve(judged, document=document, overlay=overlay, seen=self._overlay, again=again)
 
     def adopt(self, new: Reading) -> None:
         """Have a configuration in force, with what its plugins outside circusd declare; the others are to be loaded."""
         self.config, self._found, self._declared = new.config, new.found, new.sections
+        self._document, self._overlay = new.document, new.overlay
         self._declare_elsewhere()
 
     def _declare_elsewhere(self) -> None:
@@ -250,9 +308,9 @@ def assemble(
     for name, plugin in (plugins or {}).items():
         made.load(name, plugin)
     if path is None:
-        made.config = config or Config()
+        made.config = made._given = config or Config()
         return made
-    made.adopt(made.judge(read(path)))
+    made.adopt(made.reread())
     for name, options in made.config.plugins.items():
         made.load_configured(name, options)
     return made

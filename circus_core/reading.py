@@ -80,6 +80,9 @@ def _schema(supervisor: Supervisor, _request: Request) -> Reply:
 @handles("plugins")
 def _plugins(supervisor: Supervisor, _request: Request) -> Reply:
     rows = [status.plugin(loaded) for loaded in supervisor.bus.loaded.values()]
+    for name, error in supervisor.assembly.failed.items():
+        if name in supervisor.config.plugins and name not in supervisor.bus.loaded:
+            rows.append(status.failed_plugin(supervisor.config.plugins[name], error))
     for _plugin, elsewhere in supervisor.bus.ask("circus_describe_plugins"):
         rows += elsewhere
     return {"plugins": rows}

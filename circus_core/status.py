@@ -12,7 +12,7 @@ from circus_core.values import keys, read
 
 if TYPE_CHECKING:
     from circus_core.loaded import Loaded
-    from circus_core.model import WatcherOptions
+    from circus_core.model import PluginOptions, WatcherOptions
     from circus_core.options import Section
     from circus_core.watcher import Watcher
 
@@ -74,6 +74,20 @@ def _shown(section: Section, values: WatcherOptions, key: str) -> Any:
     if key == "env":
         return masked(value)
     return value if entry is None else entry.shown(value)
+
+
+def failed_plugin(options: PluginOptions, error: str) -> dict[str, Any]:
+    """A plugin that is to be inside circusd and could not be loaded, as `plugin` has it."""
+    return {
+        "name": options.name,
+        "use": options.use,
+        "host": "core",
+        "started": False,
+        "hooks": [],
+        "failures": 1,
+        "last_error": error,
+        "disabled": True,
+    }
 
 
 def plugin(loaded: Loaded) -> dict[str, Any]:

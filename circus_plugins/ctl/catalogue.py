@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from circus_core.requests import COMMANDS, Argument, Command, Role
+from circus_plugins.ctl.grammar import positionals
 from circus_plugins.ctl.mistakes import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -74,6 +75,28 @@ def find(word: str, ask: Callable[[], Iterable[Command]]) -> Command:
     if not learned:
         hint += " (no circusd answered, so the commands of its plugins are not known)"
     raise UsageError(f"unknown command {word}", hint=hint)
+
+
+def find_in(words: list[str], ask: Callable[[], Iterable[Command]]) -> tuple[Command, list[str]]:
+    """The command that words begin with, and the words after it; raises UsageError.
+
+    `plugins add` is the command `plugins_add`, and so with every pair of words for which there is one, where the first
+    is not a command with words of its own.
+    """
+    first, second = words[0].lower(), words[1].lower() if len(words) > 1 else ""
+    alone = OWN.get(first) or COMMANDS.get(first)
+    if second and not second.startswith("-") and (alone is None or not positionals(alone)):
+        if (first, second) == ("plugins", "list"):
+            return COMMANDS[first], words[2:]
+        joined = f"{first}_{second}"
+        found = OWN.get(joined) or COMMANDS.get(joined)
+        if found is None:
+            asked = list(ask())
+            ask = asked.__iter__
+            found = next((command for command in asked if command.name == joined), None)
+        if found is not None:
+            return found, words[2:]
+    return find(words[0], ask), words[1:]
 
 
 def from_schema(schema: dict[str, Any]) -> Command:

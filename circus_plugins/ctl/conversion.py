@@ -32,11 +32,16 @@ def convert(argument: Argument, text: str) -> object:
 
 
 def convert_rest(argument: Argument, words: list[str]) -> object:
-    """The value of all remaining words: a list, texts by key, or one text; raises ConversionError."""
+    """The value of all remaining words: a list, texts by key (`KEY VALUE` or `KEY=VALUE`), or one text.
+
+    Raises ConversionError.
+    """
     if argument.kind == "list":
         return words
     if argument.kind != "object":
         return command_line(words)
+    if all("=" in word.lstrip("=") for word in words):
+        return dict(pair(word) for word in words)
     if len(words) % 2:
         raise ConversionError(f"{words[-1]!r} has no value")
     return {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from circus_core.requests import Argument
+from circus_core.requests import COMMANDS, Argument
 
 if TYPE_CHECKING:
     from circus_core.requests import Command
@@ -31,9 +31,15 @@ def unhidden_globals(command: Command) -> tuple[Argument, ...]:
     return tuple(argument for argument in GLOBALS if argument.flag not in own)
 
 
+def spoken(command: Command) -> str:
+    """How a command is called: `plugins_add` is `plugins add`, since `plugins` is a command too."""
+    first, _, second = command.name.partition("_")
+    return f"{first} {second}" if second and first in COMMANDS else command.name
+
+
 def usage(command: Command) -> str:
     """The command's syntax in one line."""
-    words = ["circusctl", command.name, "[options]"]
+    words = ["circusctl", spoken(command), "[options]"]
     for argument in positionals(command):
         word = f"{metavar(argument)}..." if argument.rest else metavar(argument)
         words.append(word if argument.required else f"[{word}]")

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from circus_plugins.ctl.conversion import ConversionError, convert, pair
-from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, unhidden_globals, usage
+from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, spoken, unhidden_globals, usage
 from circus_plugins.ctl.mistakes import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command_parser(command: Command) -> Parser:
     Positional words are in it for help and completion only: `syntax` sorts them out first, because argparse can take
     neither an optional word before a required one with options in between, nor a command line with options of its own.
     """
-    parser = Parser(**_text(f"circusctl {command.name}", usage(command), command.summary, _epilog(command)))
+    parser = Parser(**_text(f"circusctl {spoken(command)}", usage(command), command.summary, _epilog(command)))
     fill(parser, command, words_needed=False)
     return parser
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from circus_core import __version__
 from circus_core.errors import CircusError, EndpointError
 from circus_plugins.ctl import report
-from circus_plugins.ctl.catalogue import OWN, find, from_schema
+from circus_plugins.ctl.catalogue import OWN, find_in, from_schema
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.session import NoAnswerError, Session, advice
 from circus_plugins.ctl.settings import Settings
@@ -56,8 +56,8 @@ class Program:
             return report.DONE
         if not rest:
             return self._without_command(given)
-        command = find(rest[0], lambda: self._learn(rest[1:], given))
-        properties, later = ({}, {}) if given.get("help") else read(command, rest[1:])
+        command, words = find_in(rest, lambda: self._learn(rest[1:], given))
+        properties, later = ({}, {}) if given.get("help") else read(command, words)
         given |= later
         if given.get("help"):
             from circus_plugins.ctl.parsers import command_parser
@@ -115,7 +115,7 @@ class Program:
 
     def _ask(self, command: Command, properties: dict[str, Any], settings: Settings) -> int:
         session = self.session(settings)
-        if isinstance(properties.get("options"), dict):
+        if isinstance(properties.get("options"), dict) and not command.name.startswith("plugins_"):
             from circus_plugins.ctl import watching
 
             properties["options"] = watching.typed(properties["options"], session)

@@ -16,6 +16,7 @@ from circus_core.model import WatcherState
 from circus_core.options import Effect, Kind
 from circus_core.plugin import CircusPlugin, hookimpl
 from circus_core.requests import Argument, Command, Role
+from circus_plugins.host import requests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from circus_core.model import Launch, WatcherOptions
     from circus_core.options import Section
     from circus_core.plugin import Registry
-    from circus_core.requests import Reply, Request
+    from circus_core.requests import Handler, Reply, Request
     from circus_core.structure import Problem
     from circus_plugins.host.hosted import Hosted
     from circus_plugins.host.post import Post
@@ -67,7 +68,12 @@ class Host(CircusPlugin):
         )  # fmt: skip
 
     def circus_register_commands(self, registry: Registry) -> None:
-        """`plugin_report`."""
+        """`plugin_report`, and those that change plugins."""
+        for command, work in (
+            (requests.ADD, "add"), (requests.RM, "remove"), (requests.SET, "change"), (requests.RESTART, "restart"),
+            (requests.SHOW, "show"),
+        ):  # fmt: skip
+            registry.command(command, _lazily(work))
         registry.command(
             Command(
                 "plugin_report", Role.ADMIN, "Sent by the processes of plugins: how their plugins fare.",
@@ -214,6 +220,18 @@ class Host(CircusPlugin):
         if request["ready"]:
             post.settle()
         return {}
+
+
+def _lazily(work: str) -> Handler:
+    """A handler of `changing`, which is imported once somebody wants it."""
+
+    def handle(supervisor: Any, request: Request) -> Reply | Awaitable[Reply]:
+        from circus_plugins.host import changing
+
+        handler: Handler = getattr(changing, work)
+        return handler(supervisor, request)
+
+    return handle
 
 
 def _plugins(options: WatcherOptions) -> tuple[Hosted, ...]:

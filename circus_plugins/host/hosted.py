@@ -61,7 +61,7 @@ def watchers_of(
     document: Document, sections: Mapping[str, Section], chosen: PluginSections
 ) -> tuple[dict[str, WatcherOptions], list[Problem]]:
     """The watchers that run a configuration's plugins, by key, and every mistake."""
-    folder = os.path.abspath(os.path.dirname(document.files[0]))
+    folder = os.path.abspath(os.path.dirname(document.files[0] if document.files else ""))
     groups: dict[str, _Group] = {}
     problems: list[Problem] = []
     for name, options in chosen.options.items():

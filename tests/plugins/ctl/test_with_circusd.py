@@ -45,6 +45,26 @@ def test_every_option_of_a_watcher_can_be_set_to_what_get_shows(daemon: str) -> 
         assert (done.stdout, done.stderr) == ("ok\n", "")
 
 
+def test_plugins_come_and_go(daemon: str) -> None:
+    assert circusctl(
+        "plugins", "add", "guard", "--use", "resource_watcher", "watcher=web", "loop_rate=3", "--waiting"
+    ).stdout.startswith("ok")
+    assert "guard: resource_watcher" in circusctl("plugins", "list").stdout.splitlines()
+    shown = json.loads(circusctl("plugins", "show", "guard", "--json").stdout)["plugin"]
+    assert (shown["host"], shown["options"]["loop_rate"]) == ("process", 3)
+    assert circusctl("plugins", "set", "guard", "loop_rate", "4", "--waiting").stdout.startswith("ok")
+    assert "loop_rate" in circusctl("plugins", "show", "guard").stdout
+    assert circusctl("plugins", "restart", "guard", "--waiting").stdout == "ok\n"
+    done = circusctl("plugins", "add", "other", "--use", "my.own:Code")
+    assert done.returncode == 3
+    assert "no plugin my.own:Code is installed" in done.stderr
+    assert "a command cannot name code to import" in done.stderr
+    assert circusctl("plugins", "rm", "guard", "--waiting").stdout.startswith("ok")
+    assert "guard" not in circusctl("plugins").stdout
+    assert circusctl("plugins", "add", "--help").stdout.startswith("usage: circusctl plugins add [options] NAME")
+    assert circusctl("plugins", "ad").returncode == 2
+
+
 def test_progress_of_a_real_stop(daemon: str) -> None:
     with Screen("stop", "stubborn", "--waiting") as screen:
         screen.until("stubborn: 0 of 1 stopped")

@@ -85,7 +85,8 @@ def make(folder: Path, name: str, role: Role) -> str:
 def words(command: Command) -> list[str]:
     """A command line of it, with all that it needs."""
     needed = [argument for argument in command.arguments if argument.required and argument.positional]
-    return [command.name, *(word for argument in needed for word in WORDS.get(argument.kind, ["web"]))]
+    named = "control" if command.name.startswith("plugins_") else "web"
+    return [command.name, *(word for argument in needed for word in WORDS.get(argument.kind, [named]))]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from circus_core.supervisor import Supervisor
 from circus_core.testing import PATIENCE, Events, Supervised
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -110,6 +112,24 @@ class Hosting(Supervised):
         rows = json.loads(json.dumps(await self.call("plugins")))["plugins"]
         found: dict[str, Any] = next(row for row in rows if row["name"] == name)
         return found
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """`installed(name, code)`: a distribution with the module `acme`, whose class Plugin is registered as a plugin."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+
+    def install(name: str, code: str) -> None:
+        about = site / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (site / "acme.py").write_text(textwrap.dedent(code))
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[circus.plugins]\n{name} = acme:Plugin\n")
+        importlib.invalidate_caches()
+
+    yield install
+    sys.modules.pop("acme", None)
 
 
 @pytest.fixture
