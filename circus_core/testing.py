@@ -142,7 +142,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 class Circusd:
     """A real circusd with a configuration and endpoints of its own, in a folder of its own."""
 
-    def __init__(self, folder: Path, configuration: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configuration: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self.folder = folder
         self.path = folder / "circus.ini"
         # A unix socket's path has to be short, and a test's own folder seldom is.
@@ -153,7 +160,7 @@ class Circusd:
         self.log = folder / "circusd.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "circus_core.main", str(self.path), *arguments],
+                [python, "-m", "circus_core.main", str(self.path), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -222,13 +229,16 @@ class Circusd:
 
 @pytest.fixture
 def circusd(tmp_path: Path) -> Iterator[Callable[..., Circusd]]:
-    """`circusd(configuration, *arguments)` starts a real circusd, which is stopped when the test is over."""
+    """`circusd(configuration, *arguments)` starts a real circusd, which is stopped when the test is over.
+
+    `env` has further environment variables, and `python` is the interpreter.
+    """
     running: list[Circusd] = []
 
-    def start(configuration: str, *arguments: str, env: Mapping[str, str] | None = None) -> Circusd:
+    def start(configuration: str, *arguments: str, **given: Any) -> Circusd:
         folder = tmp_path / f"circusd{len(running)}"
         folder.mkdir()
-        running.append(Circusd(folder, configuration, *arguments, env=env))
+        running.append(Circusd(folder, configuration, *arguments, **given))
         return running[-1]
 
     yield start

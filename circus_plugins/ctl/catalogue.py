@@ -44,6 +44,13 @@ OWN: dict[str, Command] = {
             example="circusctl keys new alice --role view",
         ),
         Command(
+            "plugins_new", Role.VIEW, "Write a new plugin: a distribution with a test, ready to install.",
+            Argument("name", "text", "The plugin's name.", required=True, positional=True),
+            Argument("folder", "text", "Where it is written; ./circus-NAME if not given."),
+            help="It writes files, overwrites none, and asks no circusd.",
+            example="circusctl plugins new night-watch",
+        ),
+        Command(
             "completion", Role.VIEW, "Print the completion script of a shell.",
             Argument("shell", "text", "Which shell.", required=True, positional=True, choices=("bash", "zsh", "fish")),
             example="circusctl completion bash > ~/.local/share/bash-completion/completions/circusctl",

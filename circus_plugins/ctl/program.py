@@ -141,6 +141,10 @@ class Program:
                 from circus_plugins.ctl import locksmith
 
                 return locksmith.run(properties, settings)
+            case "plugins_new":
+                from circus_plugins.ctl import scaffold
+
+                return scaffold.run(properties)
             case "completion":
                 from circus_plugins.ctl import completion
 
