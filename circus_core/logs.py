@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeGuard
 
 from circus_core.errors import CircusError, OptionError, SystemCallError
@@ -100,6 +101,17 @@ def _is_file(config: str | None) -> TypeGuard[str]:
 def output() -> str:
     """Where the log of this process goes, as `configure` takes it."""
     return _output_now
+
+
+@contextmanager
+def elsewhere(output: str) -> Iterator[None]:
+    """Have processes that log where this one does log elsewhere, while this lasts."""
+    global _output_now
+    before, _output_now = _output_now, output
+    try:
+        yield
+    finally:
+        _output_now = before
 
 
 def hold() -> Held:

@@ -1,6 +1,7 @@
 """A pytest plugin for this project and for plugin authors: real supervisors, real children, and events to wait for.
 
-Fixtures: `supervise` runs watchers and plugins inside the test; `circusd` starts a real circusd on its own endpoints.
+Fixtures: `supervise` runs watchers and plugins inside the test; `circusd` starts a real circusd on its own endpoints;
+`clock` puts time forward. `check_plugin` has a plugin do the same inside circusd and in a process of its own.
 An `async def` test that uses `supervise` is run on a loop of its own, without a further pytest plugin.
 """
 
@@ -23,7 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from circus_core import tree
+from circus_core.conformance import Deeds, check_plugin
 from circus_core.events import SupervisorStarted
+from circus_core.fakeclock import Clock
 from circus_core.model import Config, WatcherOptions
 from circus_core.supervisor import Supervisor
 
@@ -33,6 +36,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from circus_core.events import Event
+
+__all__ = [
+    "PATIENCE",
+    "Circusd",
+    "Clock",
+    "Deeds",
+    "Events",
+    "Supervised",
+    "alive",
+    "check_plugin",
+    "python",
+    "supervised",
+    "until",
+    "watcher",
+]
 
 PATIENCE = 20.0
 """Seconds after which something awaited is held never to come: generous, since test machines are slow and noisy."""
@@ -127,6 +145,12 @@ async def supervised(
 def supervise() -> Callable[..., AbstractAsyncContextManager[Supervised]]:
     """`async with supervise(watcher("a"), plugins={...}) as run:` runs a supervisor inside the test."""
     return supervised
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """`await clock.advance(60)` puts the loop's time forward: what is due by then happens, and nobody waits."""
+    return Clock()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -27,7 +27,6 @@ def _run(*words: object, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.covers("command:plugins_new")
 def test_from_nothing_to_a_plugin_that_runs(tmp_path: Path, circusd) -> None:
     ctl = ("-m", "circus_plugins.ctl.main")
     _run(sys.executable, *ctl, "plugins", "new", "night-watch", cwd=tmp_path)
