@@ -78,6 +78,7 @@ def plan(
         if name in old.watchers and name not in new.watchers:
             actions.append(Action("remove", watcher.options.name, "its section is gone"))
     actions += _plugins(old, new, loaded)
+    actions += _further(old, new)
     for options in in_start_order(new.watchers):
         key = options.name.lower()
         before, now = old.watchers.get(key), live.get(key)
@@ -144,6 +145,18 @@ def _plugins(old: Config, new: Config, loaded: Container[str]) -> list[Action]:
         elif options != after[name] or _texts(old, name) != _texts(new, name):
             actions.append(Action("plugin-reload", name, "its section changed"))
     actions += [Action("plugin-load", name, "its section is new") for name in after if name not in before]
+    return actions
+
+
+def _further(old: Config, new: Config) -> list[Action]:
+    """What changed of the sections that plugins declared. The plugins look at them when all is in force."""
+    actions = []
+    for kind in dict.fromkeys((*old.sections, *new.sections)):
+        before, after = old.sections.get(kind, {}), new.sections.get(kind, {})
+        for name in dict.fromkeys((*before, *after)):
+            if before.get(name) != after.get(name):
+                why = "is new" if name not in before else "is gone" if name not in after else "changed"
+                actions.append(Action("update", f"{kind}:{name}" if name else kind, f"its section {why}"))
     return actions
 
 
