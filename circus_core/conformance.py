@@ -113,9 +113,9 @@ async def check_plugin(
     """Run a plugin class inside circusd, then in a process of its own, with the same real watchers and scenario.
 
     Answers what it did; raises AssertionError, with the difference, if it did not do the same. Pids and fractions are
-    not compared. Of several processes that end at once the kernel tells in any order, so let watchers have one each,
-    unless the plugin does not care. It is for classes that only listen: one that implements an intervention raises
-    ConfigError, as it would in a configuration.
+    not compared, nor what comes once the scenario is over and the plugin quiet. Of several processes that end at once
+    the kernel tells in any order, so let watchers have one each, unless the plugin does not care. It is for classes
+    that only listen: one that implements an intervention raises ConfigError, as it would in a configuration.
     """
     done = [await _run(cls, name, options or {}, watchers, scenario, host) for host in ("core", "process")]
     inside, outside = (deeds.lines() for deeds in done)
@@ -153,18 +153,24 @@ async def _run(
             await _settled(run)
             await scenario(run)
             await _settled(run)
-            ordered = tuple(supervisor.ordered)
-        told = _Words(happened, name)
-        return Deeds(
-            [told(f"{command} {json.dumps(given, sort_keys=True, default=str)}") for command, given in ordered],
-            [told(f"{each.name} {each.fields()}") for each in happened if type(each).__module__ != Event.__module__],
-            [told(line) for line in lines()],
-            [
-                told(f"{getattr(each, 'hook', '')}: {getattr(each, 'error', '')}")
-                for each in happened
-                if each.name == "plugin_failed" and getattr(each, "plugin", "") == name
-            ],
-        )
+            # What it does while everything ends is not compared: that ends all at once, in any order.
+            return _deeds(name, tuple(happened), tuple(supervisor.ordered), lines())
+
+
+def _deeds(
+    name: str, happened: Sequence[Event], ordered: Sequence[tuple[str, Mapping[str, Any]]], lines: Sequence[str]
+) -> Deeds:
+    told = _Words(happened, name)
+    return Deeds(
+        [told(f"{command} {json.dumps(given, sort_keys=True, default=str)}") for command, given in ordered],
+        [told(f"{each.name} {each.fields()}") for each in happened if type(each).__module__ != Event.__module__],
+        [told(line) for line in lines],
+        [
+            told(f"{getattr(each, 'hook', '')}: {getattr(each, 'error', '')}")
+            for each in happened
+            if each.name == "plugin_failed" and getattr(each, "plugin", "") == name
+        ],
+    )
 
 
 class _Recorder:
