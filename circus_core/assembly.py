@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions
 from circus_core.overlay import Overlay
 from circus_core.plugin import CircusPlugin, Registry
-from circus_core.resolving import Resolver, host_of, withdraw
+from circus_core.resolving import Resolver, declared_by, host_of, redeclare, withdraw
 from circus_core.structure import Problem, Setting, independent
 
 if TYPE_CHECKING:
@@ -33,11 +32,9 @@ if TYPE_CHECKING:
     from circus_core.finding import Found
     from circus_core.loaded import Loaded
     from circus_core.model import SupervisorOptions, WatcherOptions
-    from circus_core.options import Option, Section
+    from circus_core.options import Section
     from circus_core.plugin import Client
     from circus_core.requests import Command, Handler
-
-log = logging.getLogger("circus.config")
 
 DEFAULT_PLUGINS: Mapping[str, str] = {
     "control": "circus_plugins.control:Control",
@@ -151,11 +148,13 @@ class Assembly:
         chosen = plugin_sections(document, self.sections)
         staying = {name: each for name, each in self.bus.loaded.items() if self._stays(name, chosen)}
         sections = {
-            name: evolve(section, added={key: entry for key, entry in section.added.items() if _by(entry, staying)})
+            name: evolve(
+                section, added={key: entry for key, entry in section.added.items() if declared_by(entry, staying)}
+            )
             for name, section in self.sections.items()
-            if _by(section, staying)
+            if declared_by(section, staying)
         }
-        commands = {key: entry for key, entry in self.commands.items() if _by(entry[0], staying)}
+        commands = {key: entry for key, entry in self.commands.items() if declared_by(entry[0], staying)}
         if not chosen.options and len(staying) == len(self.bus.loaded):
             return chosen, sections, self.bus
         before = tuple(self.sections["plugin"])
@@ -254,18 +253,8 @@ class Assembly:
         self._declare_elsewhere()
 
     def _declare_elsewhere(self) -> None:
-        """Have declared what the plugins outside circusd declare, and of others only what those inside do."""
         outside = {name for name, options in self.config.plugins.items() if not options.inside}
-        for name, section in tuple(self.sections.items()):
-            if not _by(section, self.bus.loaded):
-                del self.sections[name]
-            section.added = {key: entry for key, entry in section.added.items() if _by(entry, self.bus.loaded)}
-        for name, section in self._declared.items():
-            if section.plugin in outside:
-                self.sections.setdefault(name, section)
-            if name in self.sections:
-                elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin in outside}
-                self.sections[name].added = {**elsewhere, **self.sections[name].added}
+        redeclare(self.sections, self._declared, inside=self.bus.loaded, outside=outside)
 
     def keep_circus(self, plugin: str, before: SupervisorOptions) -> None:
         """Have those options of [circus] that a plugin declared in force as they were before."""
@@ -277,11 +266,6 @@ class Assembly:
     def keep(self, options: WatcherOptions) -> None:
         """Have one watcher's section in force as it was before."""
         self.config = evolve(self.config, watchers={**self.config.watchers, options.name.lower(): options})
-
-
-def _by(declared: Section | Option | Command, plugins: Container[str]) -> bool:
-    """Whether the core declared it, or one of these plugins."""
-    return not declared.plugin or declared.plugin in plugins
 
 
 def _texts(settings: Mapping[str, Setting]) -> dict[str, object]:

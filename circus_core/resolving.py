@@ -18,13 +18,13 @@ from circus_core.plugin import Registry
 from circus_core.structure import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from circus_core.build import PluginSections
     from circus_core.document import Document
     from circus_core.loaded import Loaded
     from circus_core.model import PluginOptions
-    from circus_core.options import Section
+    from circus_core.options import Option, Section
     from circus_core.requests import Command, Handler
 
 
@@ -98,6 +98,27 @@ def withdraw(plugin: str, sections: dict[str, Section], commands: dict[str, tupl
             section.drop(plugin)
     for owned in [key for key, (command, _handler) in commands.items() if command.plugin == plugin]:
         del commands[owned]
+
+
+def declared_by(declared: Section | Option | Command, plugins: Container[str]) -> bool:
+    """Whether the core declared it, or one of these plugins."""
+    return not declared.plugin or declared.plugin in plugins
+
+
+def redeclare(
+    sections: dict[str, Section], read: Mapping[str, Section], *, inside: Container[str], outside: Container[str]
+) -> None:
+    """Have in `sections` what plugins inside circusd declared, and of what was `read` what those outside declare."""
+    for name, section in tuple(sections.items()):
+        if not declared_by(section, inside):
+            del sections[name]
+        section.added = {key: entry for key, entry in section.added.items() if declared_by(entry, inside)}
+    for name, section in read.items():
+        if section.plugin in outside:
+            sections.setdefault(name, section)
+        if name in sections:
+            elsewhere = {key: entry for key, entry in section.added.items() if entry.plugin in outside}
+            sections[name].added = {**elsewhere, **sections[name].added}
 
 
 def host_of(plugin: Any, options: PluginOptions) -> str:
