@@ -137,7 +137,6 @@ class Running:
             with suppress(CircusError):
                 await self._reporter.tell()
             raise
-        await self._reporter.tell(ready=True)
 
     def _load(self, each: PluginOrders) -> None:
         plugin = instance(each.use, find(each.use, each.folder))
@@ -152,6 +151,8 @@ class Running:
     # Delivering
 
     async def _deliver(self) -> None:
+        # From here on an order to end leaves time for what has happened: circusd may give it before this is answered.
+        await self._reporter.tell(ready=True)
         cursor = self._orders.cursor
         if cursor is not None and cursor.begun > cursor.handled:
             # Its handler may have done its work, half of it, or none: whoever keeps count has to know.
