@@ -13,8 +13,8 @@ from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
-from circus_plugins.client.handshake import AUTH, PROTOCOL
-from circus_plugins.client.subscription import Subscription
+from circus_plugins.client.handshake import REFUSALS
+from circus_plugins.client.subscription import NEWS, Subscription
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import Edge
 
@@ -61,13 +61,13 @@ class AsyncClient:
         self._connections = Connections(key, ssh, ssh_keyfile)
         try:
             # However many requests are made at once, they wait here; none is dropped.
-            self._socket = self._connections.connect(zmq.DEALER, self.endpoint, unlimited=True)
+            self._socket = self._connections.connect(zmq.DEALER, self.endpoint, told=REFUSALS, unlimited=True)
         except BaseException:
             self._connections.close()
             raise
         self._refusal: CircusError | None = None
         self._edge = Edge(self._loop, self._socket, self._answered)
-        self._monitor = Edge(self._loop, self._socket.get_monitor_socket(AUTH | PROTOCOL), self._refused)
+        self._monitor = Edge(self._loop, self._socket.get_monitor_socket(), self._refused)
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,7 +141,7 @@ class AsyncClient:
             endpoint = wire.events_endpoint(self.endpoint, told)
         if self._closed:
             raise _closed()
-        socket = self._connections.connect(zmq.SUB, endpoint)
+        socket = self._connections.connect(zmq.SUB, endpoint, told=NEWS)
         subscription = Subscription(socket, topics, partial(self._connections.refusal, endpoint=endpoint))
         self._subscriptions.add(subscription)
         return subscription
@@ -181,13 +181,18 @@ class AsyncClient:
     def _send(self, message: bytes) -> None:
         if self._closed:
             raise _closed()
-        if self._refusal is not None:
-            raise self._refusal
+        self._check()
         try:
             self._socket.send(message, zmq.NOBLOCK)
-        except zmq.Again:
+        except zmq.Again:  # only where it was refused, for nothing else is too much for it
+            self._monitor.read()
+            self._check()
             raise wire.no_answer(self.endpoint, 0, self._connections.ssh) from None
         self._edge.sent()
+
+    def _check(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
 
     def _refused(self, frames: list[bytes]) -> None:
         error = self._connections.refusal(frames[0], self.endpoint)

@@ -43,11 +43,11 @@ class Client:
         self._linger = 0
         self._connections = Connections(key, ssh, ssh_keyfile)
         try:
-            self._socket = self._connections.connect(zmq.DEALER, self.endpoint)
+            self._handshake = self._connections.handshake(zmq.DEALER, self.endpoint)
         except BaseException:
             self._connections.close()
             raise
-        self._handshake = self._connections.handshake(self._socket, self.endpoint)
+        self._socket = self._handshake.socket
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +84,8 @@ class Client:
         A request with `waiting` and no timeout of its own goes on for as long as circusd is alive: when it was silent
         for the client's timeout, it is asked for a sign of life, and has that time again to give one.
         """
-        number = self._send(command, properties or {}, progress=progress is not None)
         allowed = self.timeout if timeout is None else timeout
+        number = self._send(allowed, command, properties or {}, progress=progress is not None)
         patient = wire.is_patient(properties, timeout)
         asked = False
         deadline = time.monotonic() + allowed
@@ -94,7 +94,7 @@ class Client:
                 if not patient or asked:
                     doubt = self._handshake.doubt()
                     raise wire.no_answer(self.endpoint, allowed, self._connections.ssh, doubt)
-                self._send(*wire.SIGN_OF_LIFE)
+                self._send(allowed, *wire.SIGN_OF_LIFE)
                 asked = True
                 deadline = time.monotonic() + allowed
                 continue
@@ -108,15 +108,16 @@ class Client:
                 asked = False
                 deadline = time.monotonic() + allowed
 
-    def _send(self, command: str, properties: Mapping[str, Any], **manner: bool) -> int:
+    def _send(self, allowed: float, command: str, properties: Mapping[str, Any], **manner: bool) -> int:
         self._number += 1
-        self._socket.send(wire.request(self._number, command, properties, **manner))
+        if not self._handshake.send(wire.request(self._number, command, properties, **manner), allowed):
+            raise wire.no_answer(self.endpoint, allowed, self._connections.ssh, self._handshake.doubt())
         return self._number
 
     def cast(self, command: str, /, **properties: Any) -> None:
-        """Run a command without an answer."""
+        """Run a command without an answer; raises NoAnswerError where so much waits to be sent that no more can be."""
         self._linger = 1000
-        self._send(command, properties, cast=True)
+        self._send(self.timeout, command, properties, cast=True)
 
     def events(
         self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
@@ -132,8 +133,8 @@ class Client:
         if endpoint is None:
             told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
-        socket = self._connections.connect(zmq.SUB, endpoint)
-        handshake = self._connections.handshake(socket, endpoint)
+        handshake = self._connections.handshake(zmq.SUB, endpoint)
+        socket = handshake.socket
         try:
             for topic in follower.topics:
                 socket.subscribe(topic)

@@ -24,14 +24,16 @@ class Connections:
         self._tunnels: list[Tunnel] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
-    def connect(self, kind: int, endpoint: str, *, unlimited: bool = False) -> zmq.Socket[bytes]:
+    def connect(self, kind: int, endpoint: str, *, told: int, unlimited: bool = False) -> zmq.Socket[bytes]:
         """A socket of this kind, connected in the background; raises EndpointError for a bad key or endpoint.
 
-        Where it is `unlimited`, whatever was sent and has not left waits in it, and nothing is dropped.
+        `socket.get_monitor_socket()` tells of all the events `told` (zmq_socket_monitor(3)), from the first on. Where
+        it is `unlimited`, whatever was sent and has not left waits in it, and nothing is dropped.
         """
         socket = self._context.socket(kind)
         try:
             self._prepare(socket, endpoint)
+            socket.get_monitor_socket(told)
             if unlimited:
                 socket.sndhwm = 0
             try:
@@ -45,9 +47,9 @@ class Connections:
             raise
         return socket
 
-    def handshake(self, socket: zmq.Socket[bytes], endpoint: str) -> Handshake:
-        """What to wait with for a socket that was connected to `endpoint`, in a blocking way."""
-        return Handshake(socket, endpoint, keyed=self._key is not None)
+    def handshake(self, kind: int, endpoint: str) -> Handshake:
+        """As `connect`, for somebody who waits in a blocking way."""
+        return Handshake(self.connect(kind, endpoint, told=Handshake.SIGNS), endpoint, keyed=self._key is not None)
 
     def refusal(self, frame: bytes, endpoint: str) -> CircusError | None:
         """The error of a refusal that the monitor of a socket connected to `endpoint` tells of, if it does."""

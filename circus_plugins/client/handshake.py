@@ -1,6 +1,7 @@
 """Tells at once where circusd refuses a client's keys; it reads nothing but the monitor of the client's socket.
 
-libzmq does not connect again after such a refusal, so there is nothing more to wait for.
+libzmq does not connect again after such a refusal, so there is nothing more to wait for. It tells of it once, and only
+who has a monitor by then: the monitor comes before the connection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ AUTH, PROTOCOL = int(zmq.Event.HANDSHAKE_FAILED_AUTH), int(zmq.Event.HANDSHAKE_F
 MISMATCH = int(zmq.Event.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 """Of the protocol errors the one that means: one side wants keys, and the other does not."""
 LOST = int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
+REFUSALS = AUTH | PROTOCOL
 
 
 def event_of(frame: bytes) -> int:
@@ -42,30 +44,44 @@ def refusal(frame: bytes, endpoint: str, *, keyed: bool) -> ForbiddenError | Non
 
 
 class Handshake:
-    """Waits on a socket that connects to `endpoint`, in a blocking way; only TCP has handshakes that can fail."""
+    """Sends and waits, in a blocking way, on a socket that connects to `endpoint`; its monitor tells of `SIGNS`."""
+
+    SIGNS = REFUSALS | LOST
 
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, *, keyed: bool) -> None:
+        self.socket = socket
         self._endpoint, self._keyed = endpoint, keyed
         self._lost = False
+        self._refusal: ForbiddenError | None = None
+        self._monitor = socket.get_monitor_socket()
         self._poller = zmq.Poller()
-        self._poller.register(socket, zmq.POLLIN)
-        self._socket = socket
-        self._monitor: zmq.Socket[bytes] | None = None
-        if endpoint.startswith("tcp://"):
-            self._monitor = socket.get_monitor_socket(AUTH | PROTOCOL | LOST)
-            self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether something can be read within this time (None: for ever); raises ForbiddenError if nothing will be."""
+        return self._await(zmq.POLLIN, seconds)
+
+    def send(self, message: bytes, seconds: float) -> bool:
+        """Whether the message could be sent within this time; raises ForbiddenError where nobody will take it."""
+        if not self._await(zmq.POLLOUT, seconds):
+            return False
+        self.socket.send(message)
+        return True
+
+    def _await(self, what: int, seconds: float | None) -> bool:
         deadline = None if seconds is None else time.monotonic() + seconds
+        self._poller.register(self.socket, what)
         while True:
             left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
             ready = dict(self._poller.poll(left))
-            if self._socket in ready:
+            if self._monitor in ready:
+                self._look()
+            if self._refusal is not None:
+                raise self._refusal
+            if self.socket in ready:
                 return True
             if not ready:
                 return False
-            self._look()
 
     def doubt(self) -> str:
         """In words, what may be the matter where nobody answers; empty if there is no sign of it."""
@@ -76,15 +92,11 @@ class Handshake:
         )
 
     def _look(self) -> None:
-        assert self._monitor is not None
-        error = refusal(self._monitor.recv_multipart()[0], self._endpoint, keyed=self._keyed)
-        if error is not None:
-            raise error
         self._lost = True
+        self._refusal = refusal(self._monitor.recv_multipart()[0], self._endpoint, keyed=self._keyed)
 
     def close(self) -> None:
         """Watch no more; to be called before the socket is closed."""
-        if self._monitor is not None:
-            self._socket.disable_monitor()
+        if not self._monitor.closed:
+            self.socket.disable_monitor()
             self._monitor.close(0)
-            self._monitor = None

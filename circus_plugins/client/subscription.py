@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from circus_plugins.client.handshake import AUTH, PROTOCOL, event_of
+from circus_plugins.client.handshake import REFUSALS, event_of
 from circus_plugins.doors.edge import Edge
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from circus_core.errors import CircusError
 
 CONNECTED = int(zmq.Event.HANDSHAKE_SUCCEEDED)
+NEWS = CONNECTED | REFUSALS
 BATCH = 200
 """The most messages of one batch, so that whoever handles them lets others have their turn."""
 
@@ -27,7 +28,7 @@ BATCH = 200
 class Subscription:
     """A SUB socket on its raw descriptor (zmq_getsockopt(3), ZMQ_FD), which is only watched while nothing is there.
 
-    `refusal` reads in a monitor's message whether circusd refuses this subscriber for good.
+    Its monitor tells of `NEWS`; `refusal` reads in a message of it whether circusd refuses this subscriber for good.
     """
 
     def __init__(
@@ -40,8 +41,7 @@ class Subscription:
         self._renewed = False
         self._read_refusal = refusal
         self._refusal: CircusError | None = None
-        events = CONNECTED | AUTH | PROTOCOL
-        self._monitor = Edge(self._loop, socket.get_monitor_socket(events), self._shook_hands)
+        self._monitor = Edge(self._loop, socket.get_monitor_socket(), self._shook_hands)
         for topic in topics:
             socket.subscribe(topic)
 

@@ -38,8 +38,8 @@ def listen(session: Session, topics: list[str]) -> int:
     write = _Writer(session)
     with closing(Connections(settings.key, settings.ssh, settings.ssh_keyfile)) as connections:
         endpoint = _event_endpoint(session)
-        socket = connections.connect(zmq.SUB, endpoint)
-        handshake = connections.handshake(socket, endpoint)
+        handshake = connections.handshake(zmq.SUB, endpoint)
+        socket = handshake.socket
         for topic in topics or [""]:
             socket.subscribe(topic)
         while True:

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ from circus_plugins.doors import keys
 from tests.plugins.standin import opened, plugin, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from circus_core.requests import Request
@@ -265,6 +266,51 @@ def test_the_blocking_client_follows_events() -> None:
             found = await using
             assert [event["watcher"] for event in found] == ["one"] * 3
             assert len({event["seq"] for event in found}) == 3
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An endpoint that asks for a key, where `connect` returns only once who has none was refused."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    door = context.socket(zmq.ROUTER)
+    door.curve_publickey, door.curve_secretkey = zmq.curve_keypair()
+    door.curve_server = True
+    monitor = door.get_monitor_socket(zmq.Event.HANDSHAKE_FAILED_PROTOCOL)
+    connect = zmq.Socket.connect
+
+    def slowly(self: zmq.Socket[bytes], endpoint: str) -> Any:
+        result = connect(self, endpoint)
+        if endpoint.startswith("tcp://"):
+            monitor.recv_multipart()
+        return result
+
+    monkeypatch.setattr(zmq.Socket, "connect", slowly)
+    door.bind("tcp://127.0.0.1:*")
+    try:
+        yield door.getsockopt_string(zmq.LAST_ENDPOINT)
+    finally:
+        door.disable_monitor()
+        context.destroy(0)
+
+
+def test_a_refusal_is_heard_however_early_it_comes(refused: str) -> None:
+    with Client(refused, timeout=60) as client:
+        for _ in range(3):
+            with pytest.raises(ForbiddenError, match="asks for a key"):
+                client.call("status")
+        with pytest.raises(ForbiddenError, match="asks for a key"):
+            client.cast("status")
+
+    async def main() -> None:
+        async with AsyncClient(refused, timeout=60) as client:
+            for _ in range(2):
+                with pytest.raises(ForbiddenError, match="asks for a key"):
+                    await client.call("status")
+            subscription = await client.subscribe([b"watcher."], endpoint=refused)
+            with pytest.raises(ForbiddenError, match="asks for a key"):
+                await subscription.batch()
 
     asyncio.run(main())
 
