@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,8 @@ from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
-from circus_plugins.client.handshake import REFUSALS
-from circus_plugins.client.subscription import NEWS, Subscription
+from circus_plugins.client.refusals import Refusals
+from circus_plugins.client.subscription import Subscription
 from circus_plugins.doors.address import default_endpoint
 from circus_plugins.doors.edge import Edge
 
@@ -61,13 +60,13 @@ class AsyncClient:
         self._connections = Connections(key, ssh, ssh_keyfile)
         try:
             # However many requests are made at once, they wait here; none is dropped.
-            self._socket = self._connections.connect(zmq.DEALER, self.endpoint, told=REFUSALS, unlimited=True)
+            self._socket = self._connections.connect(zmq.DEALER, self.endpoint, told=Refusals.NEWS, unlimited=True)
         except BaseException:
             self._connections.close()
             raise
         self._refusal: CircusError | None = None
         self._edge = Edge(self._loop, self._socket, self._answered)
-        self._monitor = Edge(self._loop, self._socket.get_monitor_socket(), self._refused)
+        self._refusals = Refusals(self._connections, self._socket, self.endpoint, self._refused)
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,8 +80,7 @@ class AsyncClient:
         for subscription in self._subscriptions:
             subscription.close()
         self._edge.close()
-        self._monitor.close()
-        self._socket.disable_monitor()
+        self._refusals.close()
         self._socket.close(self._linger)
         self._connections.close()
         self._fail(_closed())
@@ -141,8 +139,8 @@ class AsyncClient:
             endpoint = wire.events_endpoint(self.endpoint, told)
         if self._closed:
             raise _closed()
-        socket = self._connections.connect(zmq.SUB, endpoint, told=NEWS)
-        subscription = Subscription(socket, topics, partial(self._connections.refusal, endpoint=endpoint))
+        socket = self._connections.connect(zmq.SUB, endpoint, told=Refusals.NEWS)
+        subscription = Subscription(self._connections, socket, endpoint, topics)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -185,7 +183,7 @@ class AsyncClient:
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:  # only where it was refused, for nothing else is too much for it
-            self._monitor.read()
+            self._refusals.read()
             self._check()
             raise wire.no_answer(self.endpoint, 0, self._connections.ssh) from None
         self._edge.sent()
@@ -194,11 +192,9 @@ class AsyncClient:
         if self._refusal is not None:
             raise self._refusal
 
-    def _refused(self, frames: list[bytes]) -> None:
-        error = self._connections.refusal(frames[0], self.endpoint)
-        if error is not None:
-            self._refusal = error
-            self._fail(error)
+    def _refused(self, error: CircusError) -> None:
+        self._refusal = error
+        self._fail(error)
 
     def _fail(self, error: CircusError) -> None:
         for pending in self._calls.values():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from circus_core.errors import EndpointError
-from circus_plugins.client.handshake import Handshake, refusal
+from circus_plugins.client.handshake import Handshake, mismatch, refusal
 
 if TYPE_CHECKING:
     from circus_core.errors import CircusError
@@ -22,6 +22,7 @@ class Connections:
         self.ssh = ssh
         self._key, self._ssh_keyfile = key, ssh_keyfile
         self._tunnels: list[Tunnel] = []
+        self._ways: dict[str, str] = {}
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
     def connect(self, kind: int, endpoint: str, *, told: int, unlimited: bool = False) -> zmq.Socket[bytes]:
@@ -37,7 +38,7 @@ class Connections:
             if unlimited:
                 socket.sndhwm = 0
             try:
-                socket.connect(self._way_to(endpoint))
+                socket.connect(self._find_way(endpoint))
             except zmq.ZMQError as error:
                 raise EndpointError(
                     f"{endpoint} is not an endpoint: {error.strerror}", hint="expected ipc:///PATH or tcp://HOST:PORT"
@@ -49,11 +50,24 @@ class Connections:
 
     def handshake(self, kind: int, endpoint: str) -> Handshake:
         """As `connect`, for somebody who waits in a blocking way."""
-        return Handshake(self.connect(kind, endpoint, told=Handshake.SIGNS), endpoint, keyed=self._key is not None)
+        return Handshake(self, self.connect(kind, endpoint, told=Handshake.SIGNS), endpoint)
 
     def refusal(self, frame: bytes, endpoint: str) -> CircusError | None:
         """The error of a refusal that the monitor of a socket connected to `endpoint` tells of, if it does."""
-        return refusal(frame, endpoint, keyed=self._key is not None)
+        return refusal(frame, endpoint, keyed=self.keyed(endpoint))
+
+    def mismatch(self, mechanism: str, endpoint: str) -> CircusError | None:
+        """The error of a refusal, if who listens at `endpoint` has another `mechanism` than we."""
+        keyed = self.keyed(endpoint)
+        return mismatch(endpoint, keyed=keyed) if mechanism == ("NULL" if keyed else "CURVE") else None
+
+    def keyed(self, endpoint: str) -> bool:
+        """Whether we show a key at this endpoint. Unix sockets know who comes in, and take none."""
+        return self._key is not None and not endpoint.startswith("ipc://")
+
+    def way(self, endpoint: str) -> str:
+        """Where the sockets for `endpoint` are connected to: another one if they go through ssh."""
+        return self._ways[endpoint]
 
     def _prepare(self, socket: zmq.Socket[bytes], endpoint: str) -> None:
         socket.linger = 0
@@ -62,17 +76,18 @@ class Connections:
             from circus_plugins.doors import keys
 
             pair = keys.load(self._key) if isinstance(self._key, str) else self._key
-            # Unix sockets know who comes in, and take no key.
-            if not endpoint.startswith("ipc://"):
+            if self.keyed(endpoint):
                 socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair
 
-    def _way_to(self, endpoint: str) -> str:
+    def _find_way(self, endpoint: str) -> str:
         if self.ssh is None:
+            self._ways[endpoint] = endpoint
             return endpoint
         from circus_plugins.client.tunnel import Tunnel
 
         self._tunnels.append(Tunnel(endpoint, self.ssh, self._ssh_keyfile))
-        return self._tunnels[-1].near
+        self._ways[endpoint] = self._tunnels[-1].near
+        return self._ways[endpoint]
 
     def close(self) -> None:
         """Close every socket that is left, at once, and then the ways that they took."""

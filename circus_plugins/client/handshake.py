@@ -1,4 +1,4 @@
-"""Tells at once where circusd refuses a client's keys; it reads nothing but the monitor of the client's socket.
+"""Tells at once where circusd refuses a client's keys; it reads the monitor of the client's socket and no message.
 
 libzmq does not connect again after such a refusal, so there is nothing more to wait for. It tells of it once, and only
 who has a monitor by then: the monitor comes before the connection.
@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import struct
 import time
+from typing import TYPE_CHECKING
 
 import zmq
 
 from circus_core.errors import ForbiddenError
+from circus_plugins.client import greeting
+
+if TYPE_CHECKING:
+    from circus_core.errors import CircusError
+    from circus_plugins.client.connections import Connections
 
 _EVENT = struct.Struct("=HI")
 """The first frame of a monitor's message (zmq_socket_monitor(3))."""
@@ -36,23 +42,29 @@ def refusal(frame: bytes, endpoint: str, *, keyed: bool) -> ForbiddenError | Non
             f"{endpoint} does not accept this key: it was revoked, or never made there",
             hint="where circusd runs, `circusctl keys list` shows which there are; `circusctl keys new` makes one",
         )
-    if event != PROTOCOL or value != MISMATCH:
-        return None
+    return mismatch(endpoint, keyed=keyed) if event == PROTOCOL and value == MISMATCH else None
+
+
+def mismatch(endpoint: str, *, keyed: bool) -> ForbiddenError:
+    """The error for a client with a key where none is taken, or without one where one is asked for."""
     if keyed:
         return ForbiddenError(f"{endpoint} takes no key", hint="circusd has no keys_dir for this endpoint")
     return ForbiddenError(f"{endpoint} asks for a key", hint="give one with --key FILE (or CIRCUSCTL_KEY, or `key`)")
 
 
 class Handshake:
-    """Sends and waits, in a blocking way, on a socket that connects to `endpoint`; its monitor tells of `SIGNS`."""
+    """Sends and waits, in a blocking way, on a socket that `connections` connected to `endpoint`.
+
+    The socket's monitor has to tell of `SIGNS`.
+    """
 
     SIGNS = REFUSALS | LOST
 
-    def __init__(self, socket: zmq.Socket[bytes], endpoint: str, *, keyed: bool) -> None:
+    def __init__(self, connections: Connections, socket: zmq.Socket[bytes], endpoint: str) -> None:
         self.socket = socket
-        self._endpoint, self._keyed = endpoint, keyed
+        self._connections, self._endpoint = connections, endpoint
         self._lost = False
-        self._refusal: ForbiddenError | None = None
+        self._refusal: CircusError | None = None
         self._monitor = socket.get_monitor_socket()
         self._poller = zmq.Poller()
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -87,13 +99,17 @@ class Handshake:
         """In words, what may be the matter where nobody answers; empty if there is no sign of it."""
         return (
             "it took the connection and broke it off: is this the key of another circusd?"
-            if self._lost and self._keyed
+            if self._lost and self._connections.keyed(self._endpoint)
             else ""
         )
 
     def _look(self) -> None:
         self._lost = True
-        self._refusal = refusal(self._monitor.recv_multipart()[0], self._endpoint, keyed=self._keyed)
+        frame = self._monitor.recv_multipart()[0]
+        self._refusal = self._connections.refusal(frame, self._endpoint)
+        if event_of(frame) == LOST:
+            found = greeting.ask(self._connections.way(self._endpoint))
+            self._refusal = self._connections.mismatch(found, self._endpoint)
 
     def close(self) -> None:
         """Watch no more; to be called before the socket is closed."""

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from circus_plugins.client.handshake import REFUSALS, event_of
-from circus_plugins.doors.edge import Edge
+from circus_plugins.client.refusals import Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from circus_core.errors import CircusError
+    from circus_plugins.client.connections import Connections
 
-CONNECTED = int(zmq.Event.HANDSHAKE_SUCCEEDED)
-NEWS = CONNECTED | REFUSALS
 BATCH = 200
 """The most messages of one batch, so that whoever handles them lets others have their turn."""
 
@@ -28,20 +26,19 @@ BATCH = 200
 class Subscription:
     """A SUB socket on its raw descriptor (zmq_getsockopt(3), ZMQ_FD), which is only watched while nothing is there.
 
-    Its monitor tells of `NEWS`; `refusal` reads in a message of it whether circusd refuses this subscriber for good.
+    `connections` connected it to `endpoint`, so that its monitor tells of `Refusals.NEWS`.
     """
 
     def __init__(
-        self, socket: zmq.Socket[bytes], topics: Iterable[bytes], refusal: Callable[[bytes], CircusError | None]
+        self, connections: Connections, socket: zmq.Socket[bytes], endpoint: str, topics: Iterable[bytes]
     ) -> None:
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
         self._waiting: asyncio.Future[None] | None = None
         self._renewed = False
-        self._read_refusal = refusal
         self._refusal: CircusError | None = None
-        self._monitor = Edge(self._loop, socket.get_monitor_socket(), self._shook_hands)
+        self._refusals = Refusals(connections, socket, endpoint, self._refused, self._connected)
         for topic in topics:
             socket.subscribe(topic)
 
@@ -83,16 +80,16 @@ class Subscription:
         """End it, and whoever waits for more."""
         if not self._socket.closed:
             self._loop.remove_reader(self._fd)
-            self._monitor.close()
-            self._socket.disable_monitor()
+            self._refusals.close()
             self._socket.close(0)
             self._wake()
 
-    def _shook_hands(self, frames: list[bytes]) -> None:
-        if event_of(frames[0]) == CONNECTED:
-            self._renewed = True
-        else:
-            self._refusal = self._read_refusal(frames[0])
+    def _connected(self) -> None:
+        self._renewed = True
+        self._wake()
+
+    def _refused(self, error: CircusError) -> None:
+        self._refusal = error
         self._wake()
 
     def _wake(self) -> None:
