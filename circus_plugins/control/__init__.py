@@ -17,13 +17,12 @@ from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_core.structure import Problem
 from circus_plugins.control.endpoint import Endpoint
+from circus_plugins.control.ownership import Ownership
 from circus_plugins.doors.address import CONTROL
 from circus_plugins.doors.entrance import Entrance
-from circus_plugins.doors.terms import ENDPOINT, account, mistakes
+from circus_plugins.doors.terms import ENDPOINT, mistakes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from circus_core.events import Event
     from circus_core.model import Config
     from circus_core.plugin import Registry
@@ -133,7 +132,7 @@ class Control(CircusPlugin):
                 door.text, os.geteuid(),
             )  # fmt: skip
         self.log.info("control endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
-        check = _OwnerCheck(door.owner) if door.owner is not None else None
+        check = Ownership(self._supervisor, door.owner) if door.owner is not None else None
         return Endpoint(door, self._supervisor.dispatch, check)
 
     def _option(self, key: str) -> str | None:
@@ -152,24 +151,3 @@ class Control(CircusPlugin):
         if wanted not in values:
             raise RequestError(f"{wanted!r} not an existing option", hint=f"there are {', '.join(GLOBALS)}")
         return {"options": {wanted: values[wanted]}}
-
-
-class _OwnerCheck:
-    """Who owns the endpoint may add watchers, and change their uid, only for themselves (PROTOCOL.md 1.5, add)."""
-
-    def __init__(self, owner: int) -> None:
-        self._owner = owner
-
-    def __call__(self, command: str, properties: Mapping[str, Any]) -> None:
-        command = command.lower()
-        if command not in ("add", "set"):
-            return
-        options = properties.get("options")
-        if not isinstance(options, dict):
-            options = {}
-        if command == "set" and "uid" not in options:
-            return
-        if "uid" not in options or account(options["uid"]) != self._owner:
-            raise RequestError(
-                "uid does not match endpoint_owner", hint=f"the options need uid = {self._owner} on this endpoint"
-            )

@@ -25,6 +25,7 @@ class StandIn:
     def __init__(self, extra: Mapping[str, object], answers: Mapping[str, Callable[[Request], Answer]]) -> None:
         self.bus = Bus()
         self.sections = sections()
+        self.watchers: dict[str, Any] = {}
         self.commands: dict[str, Any] = {}
         self.config = Config(supervisor=SupervisorOptions(extra=extra))
         self.roles: list[Role] = []
