@@ -57,7 +57,8 @@ class Ring:
         """The oldest `limit` wanted events with `since < seq <= until`."""
         found: list[Event] = []
         reached = since
-        for happened in islice(self._events, max(0, since + 1 - self.first), None):
+        known = min(max(0, since + 1 - self.first), len(self._events))
+        for happened in islice(self._events, known, None):
             if happened.seq > until or len(found) == limit:
                 break
             reached = happened.seq

@@ -254,6 +254,16 @@ def test_a_ring_and_its_losses_are_everything(size: int, count: int, since: int,
     assert [happened.seq for happened in latest] == (list(kept)[-limit:] if limit else [])
 
 
+@pytest.mark.parametrize("since", [17, 2**63, 10**20])
+def test_nothing_comes_after_a_seq_that_never_was(since: int) -> None:
+    ring = Ring(3)
+    for seq in range(1, 5):
+        happened = spawned()
+        stamp(happened, seq, 0.0)
+        ring.append(happened)
+    assert ring.after(since, ring.last, 5, lambda happened: True).events == []
+
+
 @given(st.data())
 def test_followers_put_any_mixture_in_order(data: st.DataObject) -> None:
     """Live events arrive in order but some are dropped; replays fill in; nothing is seen twice or left out."""
