@@ -83,17 +83,16 @@ class Handshake:
     def _await(self, what: int, seconds: float | None) -> bool:
         deadline = None if seconds is None else time.monotonic() + seconds
         self._poller.register(self.socket, what)
-        while True:
+        while self._refusal is None:
             left = None if deadline is None else max(0, int((deadline - time.monotonic()) * 1000))
             ready = dict(self._poller.poll(left))
             if self._monitor in ready:
                 self._look()
-            if self._refusal is not None:
-                raise self._refusal
-            if self.socket in ready:
+            elif self.socket in ready:
                 return True
-            if not ready:
+            elif not ready:
                 return False
+        raise self._refusal
 
     def doubt(self) -> str:
         """In words, what may be the matter where nobody answers; empty if there is no sign of it."""
