@@ -45,7 +45,7 @@ def _list(folder: str, settings: Settings) -> int:
     if settings.json:
         print(report.as_json([{"name": key.name, "role": key.role.name.lower()} for key in found], settings))
     elif not found:
-        print(f"No keys in {folder}.", file=sys.stderr)
+        report.say(f"No keys in {folder}.")
     elif report.for_people(settings):
         from circus_plugins.ctl.tables import Terminal
 

@@ -21,23 +21,25 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ or "AUTO_COMPLETE" in os.environ:
+        from circus_plugins.ctl import completion
+
+        return completion.answer(os.environ)
+    from circus_plugins.ctl import streams
+    from circus_plugins.ctl.program import Program
+
+    streams.prepare()
+    program = Program()
+    status = 0
     try:
-        if "_ARGCOMPLETE" in os.environ or "AUTO_COMPLETE" in os.environ:
-            from circus_plugins.ctl import completion
-
-            return completion.answer(os.environ)
-        from circus_plugins.ctl.program import Program
-
-        program = Program()
         try:
-            return program.run(words)
+            status = program.run(words)
         finally:
             program.close()
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has enough. Python must not find out again when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        sys.stdout.flush()
+    except OSError as error:
+        return streams.lost(error, status)
+    return status
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from circus_core import __version__
@@ -36,7 +35,7 @@ class Program:
             report.mistake(error.message, error.hint, error.usage)
             return report.WRONG_USAGE
         except NoAnswerError as error:
-            print(advice(error), file=sys.stderr)
+            report.say(advice(error))
             return report.NO_ANSWER
         except EndpointError as error:
             report.mistake(error.message, error.hint)
@@ -44,8 +43,13 @@ class Program:
         except CircusError as error:
             report.mistake(error.message, error.hint)
             return report.REFUSED
+        except OSError as error:
+            if error.filename is None:  # it is standard output that failed
+                raise
+            report.mistake(f"{error.filename}: {error.strerror}")
+            return report.REFUSED
         except KeyboardInterrupt as error:
-            print("\nInterrupted.", *getattr(error, "__notes__", ()), file=sys.stderr)
+            report.say(" ".join(["\nInterrupted.", *getattr(error, "__notes__", ())]))
             return report.NO_ANSWER
 
     def _run(self, words: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,9 +46,13 @@ def mistake(message: str, hint: str = "", usage: str = "") -> None:
     """Say on standard error what is wrong, then what to do about it."""
     if sys.stdout.isatty():
         sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr)
-    for line in (hint, usage):
-        if line:
+    say(f"error: {message}", *(line for line in (hint, usage) if line))
+
+
+def say(*lines: str) -> None:
+    """Print lines on standard error; if nobody can be told there is nothing to be done about it."""
+    with suppress(OSError):
+        for line in lines:
             print(line, file=sys.stderr)
 
 
