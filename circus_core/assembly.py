@@ -91,14 +91,14 @@ class Assembly:
 
     @property
     def folder(self) -> str:
-        """The folder of the configuration, where plugins that are files are looked for."""
+        """The folder of the configuration."""
         return os.path.dirname(self.path or "")
 
     def load(self, name: str, plugin: object, use: str = "") -> Loaded:
         """Put a plugin on the bus; a dotted path is imported and a class is made an instance. Raises PluginError."""
         if isinstance(plugin, str):
             use = plugin
-            plugin = find(plugin, self.folder)
+            plugin = find(plugin)
         made = instance(use or name, plugin)
         try:
             return self.bus.load(name, made, registry=Registry(name, self.sections, self.commands), use=use)
@@ -158,7 +158,7 @@ class Assembly:
         if not chosen.options and len(staying) == len(self.bus.loaded):
             return chosen, sections, self.bus
         before = tuple(self.sections["plugin"])
-        resolver = Resolver(document, self.folder, sections, commands, staying)
+        resolver = Resolver(document, sections, commands, staying)
         resolver.find(chosen)
         if tuple(sections["plugin"]) != before:
             # One of them has options for all plugins.
@@ -227,7 +227,7 @@ class Assembly:
     def renew(self, name: str) -> None:
         """Find the plugin of `[plugin:NAME]` anew; raises PluginError."""
         use = self.config.plugins[name].use
-        self._found = {**self._found, name: evolve(self._found[name], plugin=instance(use, find(use, self.folder)))}
+        self._found = {**self._found, name: evolve(self._found[name], plugin=instance(use, find(use)))}
 
     def found(self, name: str) -> object | None:
         """The plugin that `[plugin:NAME]` means, if it is to run."""

@@ -17,7 +17,9 @@ from circus_core.kinds import (
     LIMIT,
     NUMBER,
     OCTAL,
+    PATH,
     PATTERNS,
+    PLUGIN,
     RLIMITS,
     SIGNAL,
     TEXT,
@@ -94,8 +96,9 @@ class WatcherOptions:
         ENVIRONMENT, {}, effect=RELOAD, help="Environment variables; those of [env] and [env:...] end here too."
     )
     env_file: str | None = option(
-        TEXT, None, effect=RELOAD, help="A file of NAME=VALUE lines, read at each start; env wins over it."
-    )
+        PATH, None, effect=RELOAD,
+        help="A file of NAME=VALUE lines, read at each start; env wins over it. Beside the file that names it.",
+    )  # fmt: skip
     copy_env: bool = option(BOOLEAN, False, effect=RELOAD, help="Start from circusd's environment, not from nothing.")
     copy_path: bool = option(BOOLEAN, False, effect=RELOAD, help="Hand circusd's sys.path on as PYTHONPATH.")
     rlimits: Mapping[str, int] = option(
@@ -179,7 +182,10 @@ class PluginOptions:
     """A `[plugin:NAME]` section: which plugin, and where it runs. Every other key belongs to the plugin."""
 
     name: str
-    use: str = option(TEXT, effect=RELOAD, help="A dotted path to the class, `file.py:Class`, or a registered name.")
+    use: str = option(
+        PLUGIN, effect=RELOAD,
+        help="A dotted path to the class, `file.py:Class` beside the file that names it, or a registered name.",
+    )  # fmt: skip
     host: str | None = option(
         TEXT, None, effect=RELOAD,
         help="`process`: a process of its own; `core`: inside circusd; unset: as the plugin's class says, which is "

@@ -71,7 +71,7 @@ def read_text(path: str) -> tuple[str, list[Problem]]:
             data = file.read().removeprefix(BYTE_ORDER_MARK)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return "", [Problem("", "", f"cannot be read: {reason}", _remedy(error), Place(path, 0))]
+        return "", [Problem("", "", f"cannot be read: {reason}", _remedy(path, error), Place(path, 0))]
     try:
         return data.decode(), []
     except UnicodeDecodeError as error:
@@ -81,8 +81,11 @@ def read_text(path: str) -> tuple[str, list[Problem]]:
         return "", [Problem("", "", message, "save the file in UTF-8", Place(path, line))]
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(path: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
+        folder = os.path.dirname(path)
+        if os.path.isabs(path):
+            return "" if os.path.isdir(folder) else f"there is no folder {folder}"
         return f"the current directory is {_current_directory()}"
     if isinstance(error, IsADirectoryError):
         return "give a file; [circus] include_dir reads the files of a directory"

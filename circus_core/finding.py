@@ -35,16 +35,16 @@ class Found:
     hooks: tuple[str, ...]
 
 
-def find(use: str, folder: str = "") -> Any:
+def find(use: str) -> Any:
     """What `use` means: `package.module:Name`, `package.module.Name`, `file.py:Name`, or an entry point's name.
 
-    A file is looked for in `folder`, that of the configuration. Raises PluginError.
+    Raises PluginError.
     """
     if use.startswith("circus.") and (alias := _alias(use)) is not None:
         return alias
     module_name, colon, attribute = use.partition(":")
     if colon and module_name.endswith(".py"):
-        module = _from_file(use, os.path.join(folder, module_name))
+        module = _from_file(use, module_name)
     elif "." not in use and not colon:
         return _from_entry_point(use)
     else:
@@ -109,13 +109,13 @@ def _from_file(use: str, path: str) -> ModuleType:
     name = "circus_plugin_" + os.path.basename(path).removesuffix(".py")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not os.path.exists(path):
-        raise PluginError(f"plugin {use}: there is no file {path}")
+        raise PluginError(f"plugin {use}: there is no such file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {use}: {path} failed: {type(error).__name__}: {error}") from error
+        raise PluginError(f"plugin {use} failed: {type(error).__name__}: {error}") from error
     return module
 
 

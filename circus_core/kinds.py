@@ -207,6 +207,17 @@ def _patterns(value: object) -> str:
     return _text(value)
 
 
+def _path(path: str, folder: str) -> str:
+    """A path of a file in this folder; absolute, but where it is empty."""
+    found = os.path.join(folder, path)
+    return found if os.path.isabs(found) or not path else os.path.join(os.getcwd(), found)
+
+
+def _plugin(use: str, folder: str) -> str:
+    file, colon, _name = use.partition(":")
+    return _path(use, folder) if colon and file.endswith(".py") else use
+
+
 def _regex(value: object) -> re.Pattern[str]:
     try:
         return re.compile(_text(value))
@@ -255,6 +266,14 @@ LIMIT: Kind[int | None] = Kind(
 PATTERNS: Kind[str] = Kind(
     "patterns", "blank-separated patterns of file names", "isn't a list of patterns", _patterns, _patterns,
     schema={"type": ["string", "array"], "items": {"type": "string"}},
+)  # fmt: skip
+PATH: Kind[str] = Kind(
+    "path", "a path, relative to the folder of the file it is written in", "isn't a string", _text, _text,
+    schema={"type": "string"}, beside=_path,
+)  # fmt: skip
+PLUGIN: Kind[str] = Kind(
+    "plugin", "a dotted path, `FILE.py:Class` or the name of a plugin", "isn't a string", _text, _text,
+    schema={"type": "string"}, beside=_plugin,
 )  # fmt: skip
 REGEX: Kind[re.Pattern[str]] = Kind(
     "regular expression", "a regular expression", "isn't a regular expression", _regex, _regex,

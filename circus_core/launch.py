@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from circus_core.envfile import read_env_file
-from circus_core.errors import CircusError, SpawnError
+from circus_core.errors import ConfigError, SpawnError
 from circus_core.expand import environment_variables, expand, expand_wid
 from circus_core.kinds import shell_words
 from circus_core.kinship import MARK
@@ -86,10 +86,8 @@ def environment(options: WatcherOptions, environ: Mapping[str, str]) -> dict[str
     if options.env_file:
         try:
             env.update(read_env_file(options.env_file))
-        except OSError as error:
-            raise SpawnError(f"cannot read env_file {options.env_file}: {error.strerror}") from error
-        except CircusError as error:
-            raise SpawnError(error.message, hint=error.hint) from error
+        except ConfigError as error:
+            raise SpawnError(f"env_file: {'; '.join(map(str, error.problems))}") from error
     env.update(options.env)
     return env
 

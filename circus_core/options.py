@@ -40,7 +40,8 @@ class Kind(Generic[T]):
     """How one sort of value is read from text, checked when it is already typed, and shown.
 
     `parse` and `check` raise ValueError for a value they do not take; the caller adds the key and the place.
-    `complaint` ends the sentence "'KEY' ..." of PROTOCOL.md 1.6.
+    `complaint` ends the sentence "'KEY' ..." of PROTOCOL.md 1.6. `beside` is there where it matters which file a value
+    was written in: it answers what the value means in a file of that folder.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Kind(Generic[T]):
     check: Callable[[object], T]
     show: Callable[[T], object] = lambda value: value
     schema: Mapping[str, object] = attrs.field(factory=dict)
+    beside: Callable[[T, str], T] | None = None
 
 
 @attrs.frozen

@@ -37,7 +37,6 @@ class Resolver:
     """
 
     document: Document
-    folder: str
     sections: dict[str, Section]
     commands: dict[str, tuple[Command, Handler]]
     staying: Mapping[str, Loaded]
@@ -73,7 +72,7 @@ class Resolver:
             if loaded.use != options.use or host != "core":
                 raise PluginError("circusd has a plugin of this name by itself", hint="give it another name")
             return Found(loaded.plugin, loaded.hooks), host
-        plugin = instance(options.use, find(options.use, self.folder))
+        plugin = instance(options.use, find(options.use))
         loaded = self.bus.load(name, plugin)
         host = host_of(plugin, options)
         if host != "core":

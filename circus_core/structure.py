@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,7 +14,7 @@ from circus_core.values import fields
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from circus_core.options import Section
+    from circus_core.options import Option, Section
 
 
 @attrs.frozen
@@ -99,7 +100,7 @@ def as_far_as_right(
             values[key] = setting.value
             continue
         try:
-            values[key] = entry.value(setting.value, text=setting.text, key=key)
+            values[key] = _value(entry, key, setting)
         except OptionError as error:
             message = error.message.removeprefix(f"{key} = ")
             problems.append(Problem(title, key, message, error.hint, setting.place))
@@ -122,6 +123,14 @@ def as_far_as_right(
             at = settings.get(key)
             found.append(Problem(title, key, message, hint, at.place if at else place, warning, tuple(others)))
     return made, problems + independent(found, problems)
+
+
+def _value(entry: Option, key: str, setting: Setting) -> Any:
+    value = entry.value(setting.value, text=setting.text, key=key)
+    beside = entry.kind.beside
+    if beside is None or value is None or setting.place is None:
+        return value
+    return beside(value, os.path.dirname(setting.place.file))
 
 
 def independent(problems: Iterable[Problem], mistakes: Iterable[Problem]) -> list[Problem]:

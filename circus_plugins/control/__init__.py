@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from circus_core.errors import EndpointError, RequestError
-from circus_core.kinds import TEXT
+from circus_core.kinds import PATH, TEXT
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
@@ -53,8 +53,9 @@ class Control(CircusPlugin):
         )  # fmt: skip
         registry.option("circus", "endpoint_owner", TEXT, help="User who may use an ipc endpoint instead of circusd's.")
         registry.option(
-            "circus", "keys_dir", TEXT,
-            help="Folder of the keys that TCP clients need (`circusctl keys`). Beyond loopback they always need one.",
+            "circus", "keys_dir", PATH,
+            help="Folder of the keys that TCP clients need (`circusctl keys`), beside the file that names it. Beyond "
+            "loopback they always need one.",
         )  # fmt: skip
         registry.option(
             "circus", "multicast_endpoint", TEXT, help="Accepted for Circus' sake: this circusd cannot be discovered."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,6 @@ class Hosted:
 
     name: str
     use: str
-    folder: str
     values: Mapping[str, object]
     settings: Mapping[str, Setting] = field(eq=False)
     hooks: tuple[str, ...] = field(eq=False)
@@ -61,7 +59,6 @@ def watchers_of(
     document: Document, sections: Mapping[str, Section], chosen: PluginSections
 ) -> tuple[dict[str, WatcherOptions], list[Problem]]:
     """The watchers that run a configuration's plugins, by key, and every mistake."""
-    folder = os.path.abspath(os.path.dirname(document.files[0] if document.files else ""))
     groups: dict[str, _Group] = {}
     problems: list[Problem] = []
     for name, options in chosen.options.items():
@@ -78,7 +75,7 @@ def watchers_of(
             # A plugin that declares nothing is told everything, as those of Circus are.
             own = given
         problems += plugin_options(name, plugin, own, raw.place)[1]
-        group.members.append(Hosted(name, options.use, folder, values, own, found.hooks))
+        group.members.append(Hosted(name, options.use, values, own, found.hooks))
     watchers = {}
     for name, group in groups.items():
         made = _watcher(f"plugin:{name}", group, document, sections["watcher"], problems)

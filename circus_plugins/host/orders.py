@@ -22,7 +22,6 @@ class PluginOrders:
 
     name: str
     use: str
-    folder: str = ""
     settings: Mapping[str, Setting] = field(factory=dict)
 
 
@@ -50,7 +49,6 @@ def inherited(fd: int) -> Orders:
         PluginOrders(
             each["name"],
             each["use"],
-            each["folder"],
             {
                 key: Setting(entry["value"], Place(*entry["place"]) if entry["place"] else None, text=entry["text"])
                 for key, entry in each["settings"].items()

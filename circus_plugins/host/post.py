@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from circus_core.events import ProcessExited
     from circus_core.model import Launch
+    from circus_core.structure import Place
     from circus_plugins.host.hosted import Hosted
 
 log = logging.getLogger("circus.plugin.host")
@@ -145,13 +146,18 @@ def _way(supervisor: Any) -> dict[str, Any]:
     return {**{key: told[key] for key in ENDPOINTS}, "server_key": servers[0] if servers else ""}
 
 
+def _place(place: Place) -> list[Any]:
+    """A place as it is found in the folder of another process, too; none is in no file."""
+    return [place.file and os.path.abspath(place.file), place.line]
+
+
 def _orders(plugin: Hosted) -> dict[str, Any]:
     settings = {
         key: {
             "value": setting.value,
             "text": setting.text,
-            "place": [setting.place.file, setting.place.line] if setting.place else None,
+            "place": _place(setting.place) if setting.place else None,
         }
         for key, setting in plugin.settings.items()
     }
-    return {"name": plugin.name, "use": plugin.use, "folder": plugin.folder, "settings": settings}
+    return {"name": plugin.name, "use": plugin.use, "settings": settings}

@@ -139,7 +139,7 @@ class Running:
             raise
 
     def _load(self, each: PluginOrders) -> None:
-        plugin = instance(each.use, find(each.use, each.folder))
+        plugin = instance(each.use, find(each.use))
         loaded = self._bus.load(each.name, plugin, use=each.use)
         refuse_outside(each.name, plugin, loaded.hooks)
         options, problems = plugin_options(each.name, plugin, each.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from textwrap import dedent
 
@@ -135,7 +136,7 @@ async def test_a_plugin_may_run_other_plugins_elsewhere(supervise, file):
         def circus_decide_hosts(self, document, sections, plugins):
             assert document.find("plugin", "far")
             assert "watcher" in sections
-            assert plugins.options["far"].use == "plain.py:Plain"
+            assert plugins.options["far"].use == f"{os.path.dirname(path)}/plain.py:Plain"
             assert plugins.found["far"].hooks == ("circus_startup",)
             return {"plugin:far": watcher("plugin:far", "sleep 1000")}, []
 

@@ -9,6 +9,8 @@ import pytest
 from tests.core.configurations import errors, made, warnings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.core.configurations import Write
 
 
@@ -57,3 +59,33 @@ def test_folders_that_a_glob_matches_are_passed_over(write: Write) -> None:
     write("[watcher:a]\ncmd = a\n", "conf/a.ini")
     assert list(made(write("[circus]\ninclude = conf/*\n")).watchers) == ["a"]
     assert "cannot be read: Is a directory" in errors(write("[circus]\ninclude = conf\n"))[0]
+
+
+@pytest.mark.covers("option:env_file")
+def test_an_env_file_is_looked_for_beside_the_file_that_names_it(write: Write, tmp_path: Path) -> None:
+    write("[watcher:ini]\ncmd = a\nenv_file = ../a.env\n[watcher:shared]\ncmd = a\n", "etc/conf.d/a.ini")
+    write('[watcher.toml]\ncmd = "a"\nenv_file = "$(circus.env.N).env"\n', "etc/conf.d/b.toml")
+    path = write(
+        "[circus]\ninclude_dir = conf.d\n[DEFAULT]\nenv_file = all.env\n"
+        "[watcher:main]\ncmd = a\nenv_file = $(circus.env.HOME)/a.env\n[watcher:none]\ncmd = a\nenv_file =\n",
+        "etc/app.ini",
+    )
+    files = {watcher.name: watcher.env_file for watcher in made(path).watchers.values()}
+    assert files == {
+        "main": "/home/me/a.env",
+        "none": None,
+        "ini": f"{tmp_path}/etc/conf.d/../a.env",
+        "shared": f"{tmp_path}/etc/all.env",
+        "toml": f"{tmp_path}/etc/conf.d/4.env",
+    }
+    assert made(str(tmp_path / path)).watchers == made(path).watchers
+
+
+def test_a_plugin_s_file_is_looked_for_beside_the_file_that_names_it(write: Write, tmp_path: Path) -> None:
+    write("[plugin:near]\nuse = near.py:Near\n[plugin:dotted]\nuse = near.py\n", "etc/conf.d/a.ini")
+    path = write("[circus]\ninclude_dir = conf.d\n[plugin:main]\nuse = /srv/main.py:Main\n", "etc/app.ini")
+    assert {name: plugin.use for name, plugin in made(path).plugins.items()} == {
+        "main": "/srv/main.py:Main",
+        "near": f"{tmp_path}/etc/conf.d/near.py:Near",
+        "dotted": "near.py",
+    }

@@ -53,7 +53,7 @@ def test_all_mistakes_at_once(write: Write) -> None:
         "app.ini:21: [Watcher:y]: is not a section (did you mean [watcher:y]?)",
         "app.ini:23: [watcher.z]: is not a section (did you mean [watcher:z]?)",
         "app.ini:27: [circus:x]: has a name, but there is only one such section (write [circus])",
-        "app.ini:29: [plugin:p] use: is missing (it should be text)",
+        "app.ini:29: [plugin:p] use: is missing (it should be a dotted path, `FILE.py:Class` or the name of a plugin)",
         "app.ini:33: [plugin:q]: the name is that of [watcher:plugin:q] already (rename the watcher)",
         "b.toml:2: [watcher:b] cmd: 'cmd' isn't a command line (expected text in quotes)",
         "b.toml:3: [watcher:b] max_retry: 'max_retry' is -2 (the least possible is -1)",

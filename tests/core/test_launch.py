@@ -250,7 +250,10 @@ def test_one_recipe_serves_every_slot_and_reads_an_env_file_for_each(tmp_path):
     [
         ({"uid": "no-such-user"}, "there is no user no-such-user"),
         ({"gid": "no-such-group"}, "there is no group no-such-group"),
-        ({"env_file": "/no/such/file"}, "/no/such/file"),
+        (
+            {"env_file": "/no/such/file"},
+            "env_file: /no/such/file: cannot be read: No such file or directory (there is no folder /no/such)",
+        ),
     ],
 )
 async def test_what_the_machine_lacks_is_said_and_stays_the_watcher_s_own_misfortune(supervise, options, message):
@@ -265,9 +268,12 @@ async def test_what_the_machine_lacks_is_said_and_stays_the_watcher_s_own_misfor
 
 async def test_an_env_file_with_mistakes_says_where(supervise, tmp_path):
     file = tmp_path / "env"
-    file.write_text("A=1\nnonsense\n")
+    file.write_text("A=1\nnonsense\n1=2\n")
     async with supervise(watcher("bad", max_retry=1, env_file=str(file))) as run:
-        assert f"{file}:2: the line is not NAME=VALUE" in run.events.named("spawn_failed")[0].reason
+        assert run.events.named("spawn_failed")[0].reason == (
+            f"env_file: {file}:2: the line is not NAME=VALUE; "
+            f"{file}:3: '1' cannot be the name of a variable: it should have letters, digits and _ only"
+        )
 
 
 @pytest.mark.covers("hook:circus_adjust_launch")

@@ -198,3 +198,22 @@ def test_the_umask_is_that_of_the_log_and_of_the_processes(circusd: Start, tmp_p
     until(made.exists)
     assert log.stat().st_mode & 0o777 == 0o640
     assert made.stat().st_mode & 0o777 == 0o640
+
+
+# The files that a configuration names
+
+
+def test_what_an_included_file_names_is_beside_it_wherever_circusd_was_started(tmp_path: Path, circusd: Start) -> None:
+    for name, text in {
+        "etc/a.ini": "[watcher:a]\ncmd = sh -c 'echo $WHAT > a; exec sleep 1000'\nenv_file = a.env\n",
+        "etc/a.env": "WHAT=found\n",
+        "etc/p.ini": "[plugin:p]\nuse = p.py:Plugin\nworking_dir = /\n",
+        "etc/p.py": "from circus_core.plugin import CircusPlugin\n\n\nclass Plugin(CircusPlugin):\n    pass\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    running = circusd(f"[circus]\ninclude_dir = {tmp_path}/etc\n")
+    until(lambda: is_up(running))
+    until(lambda: (running.folder / "a").exists() and (running.folder / "a").read_text() == "found\n")
+    plugins = {row["name"]: row for row in running.call("plugins")["plugins"]}
+    assert (plugins["p"]["use"], plugins["p"]["started"]) == (f"{tmp_path}/etc/p.py:Plugin", True)

@@ -146,7 +146,7 @@ def hosting(
         path.write_text(textwrap.dedent(configuration))
         (tmp_path / "plugin.py").write_text(WITNESS + textwrap.dedent(code))
         plugins = {"events": events, "notes": notes, **DEFAULT_PLUGINS, **extra}
-        supervisor = Supervisor(str(path), plugins=plugins)
+        supervisor = Supervisor(path.name, plugins=plugins)
         async with supervisor:
             try:
                 yield Hosting(supervisor, events, notes, path)

@@ -186,7 +186,7 @@ async def test_a_plugin_that_leaks_memory_runs_out_of_it_alone(hosting):
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ("use = broken.py:Plugin", "broken.py failed: ZeroDivisionError: division by zero"),
+        ("use = broken.py:Plugin", "broken.py:Plugin failed: ZeroDivisionError: division by zero"),
         ("use = plugin.py:Vetoing", "circus_veto_start is an intervention, asked inside circusd"),
         ("use = plugin.py:Choosy\nnumber = many", "number"),
         ("use = plugin.py:Owner", "the option mine of [watcher] is already declared by plugin first"),

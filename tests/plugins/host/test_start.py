@@ -75,7 +75,7 @@ async def test_a_host_that_says_not_where_it_runs_is_the_plugins_own_option(host
 
 
 @pytest.mark.covers("option:plugins")
-async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting):
+async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting, tmp_path):
     configuration = """
         [plugin:eye]
         use = plugin.py:Witness
@@ -87,13 +87,13 @@ async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting):
         for name in ("cmdline", "environ"):
             assert b"odd" not in of_process(started["pid"], name)
         shown = await run.call("options", name="plugin:eye")
-        assert shown["options"]["plugins"] == ["eye (plugin.py:Witness, password = ********)"]
+        assert shown["options"]["plugins"] == [f"eye ({tmp_path}/plugin.py:Witness, password = ********)"]
 
 
-async def test_declared_options_are_typed(hosting):
+async def test_declared_options_are_typed(hosting, tmp_path):
     code = """
         from attrs import frozen
-        from circus_core.kinds import NUMBER
+        from circus_core.kinds import NUMBER, PATH
         from circus_core.options import option
 
         class Typed(Witness):
@@ -101,13 +101,24 @@ async def test_declared_options_are_typed(hosting):
             class Options:
                 ratio: float = option(NUMBER, help="A number.")
                 priority: float = option(NUMBER, 1.0, help="Its own, though watchers have one of that name.")
+                file: str = option(PATH, "", help="Beside the configuration, wherever the process is.")
 
             def circus_startup(self):
-                self.note(hook="startup", ratio=self.options.ratio, priority=self.options.priority)
+                options = self.options
+                self.note(hook="startup", ratio=options.ratio, priority=options.priority, file=options.file)
     """
-    async with hosting("[plugin:typed]\nuse = plugin.py:Typed\nratio = 2.5\npriority = 40\n", code) as run:
+    configuration = """
+        [plugin:typed]
+        use = plugin.py:Typed
+        ratio = 2.5
+        priority = 40
+        file = some.txt
+        working_dir = /
+    """
+    async with hosting(configuration, code) as run:
         started = await run.notes.wait_for("typed", hook="startup")
         assert (started["ratio"], started["priority"]) == (2.5, 40.0)
+        assert started["file"] == str(tmp_path / "some.txt")
         assert run.supervisor.watcher("plugin:typed").options.priority == 1
 
 
@@ -212,14 +223,15 @@ async def test_callbacks_at_regular_times(hosting, where):
 
 async def test_where_clients_need_keys_its_processes_have_their_own(hosting, tmp_path):
     keys.new(str(tmp_path / "keys"), "ann", "view")
-    configuration = f"""
+    configuration = """
         [circus]
         endpoint = tcp://127.0.0.1:*
         pubsub_endpoint = tcp://127.0.0.1:*
-        keys_dir = {tmp_path}/keys
+        keys_dir = keys
         [plugin:eye]
         use = plugin.py:Witness
     """
     async with hosting(configuration) as run:
+        assert run.supervisor.config.supervisor.extra["keys_dir"] == str(tmp_path / "keys")
         await run.notes.wait_for("eye", name="supervisor_started")
         assert [key.name for key in keys.list_keys(str(tmp_path / "keys"))] == ["ann"]
