@@ -18,7 +18,8 @@ import attrs
 from attrs import define, field
 
 from circus_core.errors import CircusError, PluginError
-from circus_core.events import Event, PluginFailed, PluginStarted, stamp
+from circus_core.events import Event, PluginFailed, PluginStarted
+from circus_core.happening import stamp
 from circus_core.hookspecs import ANSWERS, PREFIX
 from circus_core.implementing import HookManager, implemented
 from circus_core.loaded import Loaded

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from circus_core import logs
+from circus_core import events, logs
 from circus_core.assembly import DEFAULT_PLUGINS, assemble
 from circus_core.document import RawSection
-from circus_core.events import Event
 from circus_core.model import Config, SupervisorOptions, WatcherOptions
 from circus_core.structure import Place, Setting
 from circus_core.supervisor import Supervisor
@@ -27,6 +26,7 @@ from circus_core.supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from circus_core.events import Event
     from circus_core.requests import Reply
 
 NEEDED = ("control", "publisher", "host")
@@ -163,7 +163,7 @@ def _deeds(
     told = _Words(happened, name)
     return Deeds(
         [told(f"{command} {json.dumps(given, sort_keys=True, default=str)}") for command, given in ordered],
-        [told(f"{each.name} {each.fields()}") for each in happened if type(each).__module__ != Event.__module__],
+        [told(f"{each.name} {each.fields()}") for each in happened if type(each).__module__ != events.__name__],
         [told(line) for line in lines],
         [
             told(f"{getattr(each, 'hook', '')}: {getattr(each, 'error', '')}")

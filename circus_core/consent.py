@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from circus_core.errors import VetoedError
 from circus_core.events import ActionVetoed
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class Objection:
     plugin: str
     reason: str
     verdict: Refuse | RetryLater | GiveUp
+
+    def error(self, outcome: str, what: str) -> VetoedError:
+        """`outcome` says in words what became of it, and `what` names that which the plugin refused."""
+        return VetoedError(f"{outcome}: {self.reason}", hint=f"plugin {self.plugin} refused {what}")
 
 
 def objection(bus: Bus, hook: str, intent: str, name: str, /, **given: Any) -> Objection | None:

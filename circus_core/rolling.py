@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,18 @@ async def retire_all(slots: Slots, leaving: list[Slot]) -> None:
     """Close slots, and wait until the processes in them are gone."""
     ends = [slots.retire(slot) for slot in leaving]
     await asyncio.gather(*(end for end in ends if end is not None))
+
+
+async def reload(slots: Slots, sequential: bool, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+    """Replace every process in the manner that the options and `sequential` ask for; answers the pids."""
+    old = slots.oldest_first()
+    pids = sorted(process.pid for process in slots.processes())
+    if slots.options.send_hup:
+        for process in slots.processes():
+            process.signal(signal.SIGHUP)
+        return {"stopped": [], "started": [], "kept": pids}
+    replace = replace_each if sequential or slots.options.singleton else replace_all
+    return {"stopped": pids, "started": sorted(await replace(slots, old, say)), "kept": []}
 
 
 async def replace_each(slots: Slots, old: list[Slot], say: Callable[[str], None] | None) -> list[int]:

@@ -1,75 +1,35 @@
-"""The processes of one watcher, each in a numbered slot that is filled again when its process ends.
+"""The processes of one watcher, each in a numbered slot: spawned, ended, and told of.
 
-It keeps what it is told to keep; how many that is, and when it starts and stops, the watcher decides.
+How many there are to be the watcher decides, and `circus_core.upkeep` what becomes of a slot that is empty.
 """
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import logging
-import os
-import random
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import define, field
+from attrs import define
 
-from circus_core import policy
 from circus_core.consent import objection
-from circus_core.errors import CircusError, VetoedError
-from circus_core.events import (
-    ProcessExited,
-    ProcessSpawned,
-    RestartDelayed,
-    SpawnFailed,
-    WatcherGaveUp,
-)
-from circus_core.launch import Recipe
-from circus_core.model import GiveUp, Refuse, Restart, RetryLater, in_words
+from circus_core.errors import CircusError
+from circus_core.events import ProcessExited, ProcessSpawned
 from circus_core.process import Process
 from circus_core.readiness import Readiness
 from circus_core.spawn import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import asyncio
+    from collections import deque
 
-    from circus_core.bus import Bus
+    from circus_core.around import Around
     from circus_core.consent import Objection
-    from circus_core.kinship import Released
     from circus_core.model import WatcherOptions
-    from circus_core.reaper import Reaper
 
 log = logging.getLogger("circus.watcher")
 
-RECENT = 20
-"""Deaths of a slot that are remembered for `circus_decide_restart`."""
-FLOOR = 0.05
-"""The least seconds between two tries of a program that cannot be started, whatever restart_delay says."""
-
 _numbers = itertools.count(1)
-
-
-@define
-class Around:
-    """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's."""
-
-    bus: Bus
-    reaper: Reaper
-    boot: str = field(factory=lambda: os.urandom(6).hex())
-    environ: Mapping[str, str] = field(factory=lambda: dict(os.environ))
-    variables: dict[str, object] = field(factory=dict)
-    chance: Callable[[], float] = random.random
-    stopping: bool = False
-    released: list[Released] = field(factory=list)
-    _recipe: Recipe | None = None
-
-    def recipe(self, options: WatcherOptions) -> Recipe:
-        """How to launch processes of a watcher. The latest is kept: a watcher spawns its many processes in a row."""
-        if self._recipe is None or self._recipe.options is not options:
-            self._recipe = Recipe(options, self.environ, self.variables)
-        return self._recipe
 
 
 @define(eq=False)
@@ -91,23 +51,23 @@ class Slot:
 
 
 class Owner(Protocol):
-    """Who has the slots, and hears what becomes of them."""
+    """Who looks after slots that are empty."""
 
-    def filled(self) -> None:
-        """A slot that waited was filled, or was given up."""
+    def objected(self, slot: Slot, found: Objection) -> None:
+        """A plugin did not want a process in the slot, before its spawn or after it."""
         ...
 
-    def dry(self, code: int | None) -> None:
-        """No slot has a process or will have one; `code` is the exit code of the last, if that is why."""
+    def failed(self, slot: Slot, reason: str) -> None:
+        """No process could be started."""
         ...
 
-    def refused(self, error: VetoedError) -> None:
-        """A plugin wants the watcher stopped."""
+    def emptied(self, slot: Slot, exited: ProcessExited) -> None:
+        """The process in the slot ended."""
         ...
 
 
 class Slots:
-    """Slots by wid."""
+    """Slots by wid. `supervising`: they are to be filled again when their processes end."""
 
     __slots__ = (
         "_free", "_highest", "_number", "_owner", "around", "by_wid", "last_error", "last_exit",
@@ -169,7 +129,7 @@ class Slots:
         """Whether no slot has a process or will have one."""
         return not any(slot.live for slot in self.by_wid.values())
 
-    # Filling
+    # Slots
 
     def open(self) -> Slot:
         """A new slot with the smallest number that no process has."""
@@ -181,91 +141,43 @@ class Slots:
         return slot
 
     def fill(self, slot: Slot) -> Process | None:
-        """Spawn a process into the slot; None if that failed or has to wait, which is then taken care of."""
+        """Spawn a process into the slot; None if there is none now, of which the owner was told."""
         slot.timer = None
-        around, options = self.around, self.options
-        if self._vetoed(slot):
+        found = self._objection("circus_veto_spawn", wid=slot.wid)
+        if found is not None:
+            self._owner.objected(slot, found)
             return None
         number = next(_numbers)
         try:
-            launch = around.recipe(options).launch(slot.wid, f"{self.family}/{number}")
-            pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
+            pid = self._spawn(slot.wid, number)
         except Exception as error:
             if not isinstance(error, CircusError):
-                log.exception("%s/%d: spawning failed unexpectedly", options.name, slot.wid)
-            self._spawn_failed(slot, str(error))
+                log.exception("%s/%d: spawning failed unexpectedly", self.options.name, slot.wid)
+            self._owner.failed(slot, str(error))
             return None
-        process = slot.process = Process(options.name, slot.wid, pid, number, around.bus, around.reaper, self)
-        log.debug("%s/%d: spawned pid %d", options.name, slot.wid, pid)
-        if self._unwanted(slot, process):
+        process = Process(self.options.name, slot.wid, pid, number, self.around.bus, self.around.reaper, self)
+        slot.process = process
+        found = self._objection("circus_confirm_spawn", process=process.ref)
+        if found is not None:
+            slot.process = None
+            self.leaving[process] = False
+            self.end(process)
+            self._owner.objected(slot, found)
             return None
         self.limit_age(process)
-        around.bus.publish(ProcessSpawned(watcher=options.name, wid=slot.wid, pid=pid))
-        self.readiness.begin(process, options)
+        self.around.bus.publish(ProcessSpawned(watcher=self.options.name, wid=slot.wid, pid=process.pid))
+        self.readiness.begin(process, self.options)
         return process
 
-    def _vetoed(self, slot: Slot) -> bool:
-        name = self.options.name
-        found = objection(self.around.bus, "circus_veto_spawn", "spawn", name, watcher=self.options, wid=slot.wid)
-        if found is None:
-            return False
-        if isinstance(found.verdict, RetryLater):
-            self.last_error = found.reason
-            self._later(slot, found.verdict.after)
-        else:
-            self._give_up(slot, found.reason, None)
-            if isinstance(found.verdict, Refuse):
-                self._refused(found)
-        return True
+    def _objection(self, hook: str, **given: object) -> Objection | None:
+        return objection(self.around.bus, hook, "spawn", self.options.name, watcher=self.options, **given)
 
-    def _unwanted(self, slot: Slot, process: Process) -> bool:
-        """Whether a plugin that has seen the process does not want it: it ends, and the watcher with it."""
-        found = objection(
-            self.around.bus, "circus_confirm_spawn", "spawn", self.options.name,
-            process=process.ref, watcher=self.options,
-        )  # fmt: skip
-        if found is None:
-            return False
-        slot.process = None
-        self.leaving[process] = False
-        self.end(process)
-        self._give_up(slot, found.reason, None)
-        self._refused(found)
-        return True
-
-    def _refused(self, found: Objection) -> None:
-        message = f"{self.options.name} was stopped: {found.reason}"
-        self._owner.refused(VetoedError(message, hint=f"plugin {found.plugin} refused a spawn"))
-
-    def _spawn_failed(self, slot: Slot, reason: str) -> None:
-        slot.failures += 1
-        self.last_error = reason
-        verdict = policy.after_failed_spawn(self.options, slot.failures, reason, self.around.chance())
-        delay = max(verdict.delay, FLOOR) if isinstance(verdict, Restart) else None
-        log.error("%s/%d: %s%s", self.options.name, slot.wid, reason, f"; next try in {delay:.1f} s" if delay else "")
-        self.around.bus.publish(SpawnFailed(watcher=self.options.name, wid=slot.wid, reason=reason, retry_in=delay))
-        if isinstance(verdict, GiveUp):
-            self._give_up(slot, verdict.reason, None)
-        elif delay is not None:
-            self._later(slot, delay)
-
-    def _later(self, slot: Slot, delay: float) -> None:
-        slot.timer = asyncio.get_running_loop().call_later(delay, self._retry, slot)
-
-    def _retry(self, slot: Slot) -> None:
-        if self.fill(slot) is not None:
-            self._owner.filled()
-
-    # Ending
-
-    def end(self, process: Process, signum: int | None = None, grace: float | None = None) -> asyncio.Future[None]:
-        """Ask a process to stop as the options say, unless told otherwise; done when its whole tree is gone."""
-        options = self.options
-        return process.stop(
-            options.stop_signal if signum is None else signum,
-            options.graceful_timeout if grace is None else grace,
-            group=options.stop_children,
-        )
+    def _spawn(self, wid: int, number: int) -> int:
+        around, options = self.around, self.options
+        launch = around.recipe(options).launch(wid, f"{self.family}/{number}")
+        pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
+        log.debug("%s/%d: spawned pid %d", options.name, wid, pid)
+        return pid
 
     def retire(self, slot: Slot) -> asyncio.Future[None] | None:
         """Close a slot, and end the process in it if there is one."""
@@ -287,6 +199,36 @@ class Slots:
             if slot.process is None and (given_up or not slot.gave_up):
                 self.retire(slot)
 
+    # Processes
+
+    def end(self, process: Process, signum: int | None = None, grace: float | None = None) -> asyncio.Future[None]:
+        """Ask a process to stop as the options say, unless told otherwise; done when its whole tree is gone."""
+        options = self.options
+        return process.stop(
+            options.stop_signal if signum is None else signum,
+            options.graceful_timeout if grace is None else grace,
+            group=options.stop_children,
+        )
+
+    def limit_age(self, process: Process) -> None:
+        """Have a process replaced when it reaches `max_age` as the options are now."""
+        left = None
+        if self.options.max_age:
+            age = self.options.max_age + self.around.chance() * self.options.max_age_variance
+            left = max(age - process.age, 0)
+        process.expire(left, self._expire)
+
+    def _expire(self, process: Process) -> None:
+        log.info("%s/%d: pid %d reached max_age", process.watcher, process.wid, process.pid)
+        self.end(process)
+
+    def adopt(self, options: WatcherOptions) -> None:
+        """Go by other options from now on."""
+        before, self.options = self.options, options
+        if (before.max_age, before.max_age_variance) != (options.max_age, options.max_age_variance):
+            for process in self.processes():
+                self.limit_age(process)
+
     def kill(self) -> None:
         """SIGKILL to every process and all its descendants, at once."""
         for process in (*self.processes(), *self.leaving):
@@ -301,92 +243,36 @@ class Slots:
                 self.around.released.append(slot.process.release())
         self.by_wid.clear()
 
+    # What processes tell
+
+    def terms(self) -> tuple[int, float]:
+        return self.options.stop_signal, self.options.graceful_timeout
+
     def unready(self, process: Process, reason: str) -> None:
         """A process did not come up: it ends, and that counts as dying young."""
         self.last_error = reason
         self.end(process)
         process.requested = False
 
-    def terms(self) -> tuple[int, float]:
-        return self.options.stop_signal, self.options.graceful_timeout
-
-    def limit_age(self, process: Process) -> None:
-        """Have a process replaced when it reaches `max_age` as the options are now."""
-        if process.expiry is not None:
-            process.expiry.cancel()
-            process.expiry = None
-        if self.options.max_age:
-            age = self.options.max_age + self.around.chance() * self.options.max_age_variance
-            left = max(age - process.age, 0)
-            process.expiry = asyncio.get_running_loop().call_later(left, self._expire, process)
-
-    def _expire(self, process: Process) -> None:
-        log.info("%s/%d: pid %d reached max_age", process.watcher, process.wid, process.pid)
-        self.end(process)
-
-    def gone(self, process: Process) -> None:
-        if self.leaving.pop(process, False):
-            heapq.heappush(self._free, process.wid)
-
     def ended(self, process: Process) -> None:
-        """A process was reaped: say so, and fill its slot again if it is to be."""
-        options, age = self.options, process.age
-        code = process.exit.code if process.exit else None
+        """A process was reaped: its slot is empty, and everybody is told."""
+        how = process.exit
         exited = ProcessExited(
-            watcher=process.watcher, wid=process.wid, pid=process.pid, exit_code=code, age=age,
-            requested=process.requested,
-            cpu=process.exit.cpu if process.exit else 0.0,
-            peak_memory=process.exit.peak_memory if process.exit else 0,
+            watcher=process.watcher, wid=process.wid, pid=process.pid,
+            exit_code=how.code if how else None, age=process.age, requested=process.requested,
+            cpu=how.cpu if how else 0.0, peak_memory=how.peak_memory if how else 0,
         )  # fmt: skip
         self.leaving.setdefault(process, False)
         self.readiness.drop(process)
         slot = self.by_wid.get(process.wid)
-        if slot is None or slot.process is not process:
-            self.around.bus.publish(exited)
-            return
-        slot.process = None
+        if slot is not None and slot.process is process:
+            slot.process = None
+        else:
+            slot = None
         self.around.bus.publish(exited)
-        if not self.supervising or slot.wid not in self.by_wid:
-            return
-        if not process.requested:
-            self.last_exit = exited
-            slot.failures = 0 if age >= options.min_uptime else slot.failures + 1
-            log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, process.pid, in_words(code), age)
-        if not options.respawn:
-            self.retire(slot)
-            if self.dry:
-                self._owner.dry(code)
-            return
-        self._replace(slot, exited, process.requested)
+        if slot is not None and self.supervising and slot.wid in self.by_wid:
+            self._owner.emptied(slot, exited)
 
-    def _replace(self, slot: Slot, exited: ProcessExited, requested: bool) -> None:
-        bus, options = self.around.bus, self.options
-        verdict: Restart | GiveUp = Restart()
-        if not requested:
-            recent = slot.recent = slot.recent or deque(maxlen=RECENT)
-            answer = bus.first("circus_decide_restart", exited=exited, recent=tuple(recent), watcher=options)
-            recent.append(exited)
-            verdict = answer[1] if answer else policy.after_exit(options, slot.failures, self.around.chance())
-        if isinstance(verdict, GiveUp):
-            self._give_up(slot, f"{verdict.reason}; the last time it {in_words(exited.exit_code)}", exited.exit_code)
-            return
-        slot.restarts += 1
-        self.restarts += 1
-        if verdict.delay > 0:
-            log.warning("%s/%d: next start in %.1f s", options.name, slot.wid, verdict.delay)
-            bus.publish(RestartDelayed(watcher=options.name, wid=slot.wid, delay=verdict.delay, failures=slot.failures))
-            self._later(slot, verdict.delay)
-        else:
-            self.fill(slot)
-
-    def _give_up(self, slot: Slot, reason: str, code: int | None) -> None:
-        slot.gave_up = self.last_error = reason
-        last = self.dry and not self.missing()
-        log.error("%s/%d: given up: %s", self.options.name, slot.wid, reason)
-        self.around.bus.publish(
-            WatcherGaveUp(watcher=self.options.name, wid=slot.wid, reason=reason, last=last, exit_code=code)
-        )
-        if last:
-            self._owner.dry(1 if code is None else code)
-        else:
-            self._owner.filled()
+    def gone(self, process: Process) -> None:
+        if self.leaving.pop(process, False):
+            heapq.heappush(self._free, process.wid)

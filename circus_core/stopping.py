@@ -1,4 +1,4 @@
-"""What a stop takes besides ending processes: plugins are asked first, and strays and orphans end last."""
+"""What a stop takes, step by step: plugins are asked, processes end, and strays and orphans last."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import signal
 from typing import TYPE_CHECKING
 
 from circus_core import tree
+from circus_core.errors import SystemCallError
 from circus_core.remains import STUCK, Remains
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from circus_core.bus import Bus
     from circus_core.kinship import Released
     from circus_core.model import WatcherOptions
     from circus_core.reaper import Reaper
+    from circus_core.slots import Slots
 
 log = logging.getLogger("circus.watcher")
 
@@ -40,6 +42,22 @@ async def ask_before_stop(bus: Bus, options: WatcherOptions) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("%s: circus_before_stop of plugin %s failed", options.name, answers[task], exc_info=error)
+
+
+async def end_all(slots: Slots, say: Callable[[str], None] | None) -> SystemCallError | None:
+    """End every process of a watcher, all at the same time; once that is done, answers why it could not be done."""
+    ends = [slots.end(process) for process in slots.everyone()]
+    ends += [process.gone() for process in slots.leaving if not process.alive]
+    failure: SystemCallError | None = None
+    for number, end in enumerate(ends):
+        if say is not None:
+            say(f"{slots.options.name}: {number} of {len(ends)} stopped")
+        try:
+            await end
+        except SystemCallError as error:
+            failure = failure or error
+            slots.last_error = str(failure)
+    return failure
 
 
 async def end_strays(reaper: Reaper, family: str, options: WatcherOptions) -> None:

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from circus_core import stopping
+from circus_core.around import Around
 from circus_core.assembly import Assembly, assemble
 from circus_core.commands import LocalClient
 from circus_core.dispatch import dispatch
@@ -26,7 +27,6 @@ from circus_core.plan import in_start_order
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
 from circus_core.requests import Role
 from circus_core.signals import Signals
-from circus_core.slots import Around
 from circus_core.watcher import Watcher
 
 if TYPE_CHECKING:

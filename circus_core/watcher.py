@@ -1,13 +1,12 @@
-"""A watcher: a state table, a queue of operations, and slots that hold its processes.
+"""A watcher: a state table, and the operations that may be asked of it, one at a time; slots hold its processes.
 
-Operations wait their turn in the queue; supervision does not: a process that ends is replaced whatever else goes on.
+Operations wait their turn in the queue; upkeep does not: a process that ends is replaced whatever else goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -15,17 +14,20 @@ import attrs
 
 from circus_core import rolling, stopping
 from circus_core.consent import objection
-from circus_core.errors import CircusError, ConflictError, SpawnError, SystemCallError, VetoedError
+from circus_core.errors import CircusError, ConflictError, SpawnError
 from circus_core.events import Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
 from circus_core.model import WatcherState
 from circus_core.options import Effect
 from circus_core.queue import Queue
-from circus_core.slots import Around, Slots
+from circus_core.slots import Slots
+from circus_core.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from circus_core.around import Around
     from circus_core.consent import Objection
+    from circus_core.errors import VetoedError
     from circus_core.model import WatcherOptions
     from circus_core.process import Process
     from circus_core.values import Change
@@ -67,7 +69,7 @@ class Watcher:
         self.queue = Queue(options.name)
         # How often somebody ordered its end: a start of many, ordered before, is then void for this one.
         self.stops = 0
-        self.slots = Slots(around, options, self)
+        self.slots = Slots(around, options, Upkeep(self))
         self._around = around
         self._on_failure = on_failure
         self._starting = False
@@ -90,18 +92,16 @@ class Watcher:
 
     # Operations: what may be asked, each put into the queue
 
-    def start(self, say: Callable[[str], None] | None = None) -> asyncio.Future[dict[str, list[int]]]:
+    def start(self, say: Say = None) -> asyncio.Future[dict[str, list[int]]]:
         """Start, or fill what is empty; answers the pids that were started and kept."""
         return self.queue.submit("start", lambda: self._start(say))
 
-    def stop(self, say: Callable[[str], None] | None = None) -> asyncio.Future[None]:
+    def stop(self, say: Say = None) -> asyncio.Future[None]:
         """Stop; done when no process and no descendant of one is left. Overtakes whatever brings processes up."""
         self.stops += 1
         return self._halt(say)
 
-    def _halt(
-        self, say: Callable[[str], None] | None = None, because: CircusError | None = None
-    ) -> asyncio.Future[None]:
+    def _halt(self, say: Say = None, because: CircusError | None = None) -> asyncio.Future[None]:
         # From the order on, and not only from its turn on, nothing that ends comes back.
         self.slots.supervising = False
         return self.queue.submit("stop", lambda: self._stop(say), overtaken=False, overtakes=True, because=because)
@@ -118,7 +118,7 @@ class Watcher:
             return self.restart(say, running=running)
         return self.queue.submit("reload", lambda: self._reload(sequential, say, running))
 
-    def scale(self, number: Callable[[], int], say: Callable[[str], None] | None = None) -> asyncio.Future[int]:
+    def scale(self, number: Callable[[], int], say: Say = None) -> asyncio.Future[int]:
         """Keep another number of processes; `number` is called when the operation's turn comes."""
         return self.queue.submit("scale", lambda: self._fit(say), first=lambda: self._renumber(number()))
 
@@ -146,7 +146,7 @@ class Watcher:
 
     # How each is done
 
-    async def _start(self, say: Callable[[str], None] | None) -> dict[str, list[int]]:
+    async def _start(self, say: Say) -> dict[str, list[int]]:
         if self._around.stopping:
             raise ConflictError(f"{self.name} was not started: circusd is stopping")
         if self.state is STOPPED:
@@ -174,8 +174,7 @@ class Watcher:
     def _ask_start(self) -> None:
         found = self._objection("circus_veto_start")
         if found is not None:
-            message = f"{self.name} was not started: {found.reason}"
-            raise VetoedError(message, hint=f"plugin {found.plugin} refused it")
+            raise found.error(f"{self.name} was not started", "it")
 
     def _objection(self, hook: str) -> Objection | None:
         """What a plugin has against a start; status shows it."""
@@ -184,25 +183,14 @@ class Watcher:
             self.slots.last_error = found.reason
         return found
 
-    async def _stop(self, say: Callable[[str], None] | None) -> None:
+    async def _stop(self, say: Say) -> None:
         if self.state is STOPPED and not self.slots.leaving:
             return
         self._take("stop")
         self.slots.supervising = False
         self.slots.close_empty(given_up=False)
         await stopping.ask_before_stop(self._around.bus, self.options)
-        everyone = self.slots.everyone()
-        ends = [self.slots.end(process) for process in everyone]
-        ends += [process.gone() for process in self.slots.leaving if not process.alive]
-        failure: SystemCallError | None = None
-        for number, end in enumerate(ends):
-            if say is not None:
-                say(f"{self.name}: {number} of {len(ends)} stopped")
-            try:
-                await end
-            except SystemCallError as error:
-                failure = failure or error
-                self.slots.last_error = str(failure)
+        failure = await stopping.end_all(self.slots, say)
         self.slots.close_empty(given_up=False)
         await stopping.end_strays(self._around.reaper, self.slots.family, self.options)
         self._take("empty")
@@ -219,19 +207,10 @@ class Watcher:
     async def _reload(self, sequential: bool, say: Say, running: bool) -> dict[str, list[int]]:
         if not self.running:
             return {"stopped": [], "started": [], "kept": []} if running else {"stopped": [], **await self._start(say)}
-        old = self.slots.oldest_first()
-        pids = sorted(slot.process.pid for slot in old if slot.process)
-        if self.options.send_hup:
-            for process in self.slots.processes():
-                process.signal(signal.SIGHUP)
-            self._around.bus.publish(WatcherReloaded(watcher=self.name))
-            return {"stopped": [], "started": [], "kept": pids}
-        one_by_one = sequential or self.options.singleton
-        replace = rolling.replace_each if one_by_one else rolling.replace_all
-        started = await replace(self.slots, old, say)
+        outcome = await rolling.reload(self.slots, sequential, say)
         self._settle(operating=True)
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
-        return {"stopped": pids, "started": sorted(started), "kept": []}
+        return outcome
 
     def _renumber(self, number: int) -> int:
         if self.options.singleton and number > 1:
@@ -239,7 +218,7 @@ class Watcher:
         self.adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
         return self.options.numprocesses
 
-    async def _fit(self, say: Callable[[str], None] | None) -> int:
+    async def _fit(self, say: Say) -> int:
         """Have as many processes as there are to be."""
         if self.running:
             surplus = len(self.slots.by_wid) - self.options.numprocesses
@@ -282,13 +261,10 @@ class Watcher:
 
     def adopt(self, options: WatcherOptions) -> None:
         """Take other options, and leave the processes as they are."""
-        before, self.options = self.options, options
-        self.slots.options = options
-        if (before.max_age, before.max_age_variance) != (options.max_age, options.max_age_variance):
-            for process in self.slots.processes():
-                self.slots.limit_age(process)
+        self.options = options
+        self.slots.adopt(options)
 
-    # What the slots tell
+    # What the upkeep of the slots tells
 
     def filled(self) -> None:
         """A slot that waited was filled or given up."""
@@ -305,8 +281,7 @@ class Watcher:
         found = self._objection("circus_confirm_start")
         if found is not None:
             log.error("%s: its start is refused: %s", self.name, found.reason)
-            message = f"{self.name} was stopped: {found.reason}"
-            self._halt(because=VetoedError(message, hint=f"plugin {found.plugin} refused its start"))
+            self._halt(because=found.error(f"{self.name} was stopped", "its start"))
         return found is None
 
     def refused(self, error: VetoedError) -> None:

@@ -10,10 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from circus_core import status
-from circus_core.events import topic_name
 from circus_core.launch import environment
 from circus_core.model import WatcherOptions, WatcherState
 from circus_core.options import declared
+from circus_core.wire import topic_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

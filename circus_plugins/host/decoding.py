@@ -6,7 +6,8 @@ from typing import Any
 
 import attrs
 
-from circus_core.events import Event, from_wire
+from circus_core.events import Event
+from circus_core.wire import from_wire
 
 ENVELOPE = frozenset({"event", "time", "host", "run"})
 """What every event on the wire has beside its fields."""

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from circus_core.errors import CircusError
-from circus_core.events import to_wire, topic
 from circus_core.kinds import INTEGER
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
+from circus_core.wire import to_wire, topic
 from circus_plugins.doors.address import EVENTS
 from circus_plugins.doors.entrance import Entrance
 from circus_plugins.doors.terms import ENDPOINT, mistakes

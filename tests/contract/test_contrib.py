@@ -26,6 +26,7 @@ PUBLIC = {
     # "Embed a supervisor in a program" is about it.
     "circus_core.supervisor",
     "circus_core.testing",
+    "circus_core.wire",
     "circus_plugins.client",
 }
 MODULES = {"pyzmq": "zmq", "prometheus-client": "prometheus_client"}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from circus_core.bus import FAILURES_ALLOWED, Bus
-from circus_core.events import PluginFailed, WatcherStarted, from_wire
+from circus_core.events import PluginFailed, WatcherStarted
 from circus_core.plugin import hookimpl
+from circus_core.wire import from_wire
 
 if TYPE_CHECKING:
     from circus_core.events import Event

@@ -6,10 +6,11 @@ import pytest
 
 from circus_core.bus import Bus
 from circus_core.errors import PluginError
-from circus_core.events import EVENTS, Event, event, from_wire, to_wire
+from circus_core.events import EVENTS, Event, event
 from circus_core.implementing import refuse_outside
 from circus_core.plugin import CircusPlugin, hookspec
 from circus_core.testing import watcher
+from circus_core.wire import from_wire, to_wire
 
 
 @event

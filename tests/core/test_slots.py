@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from circus_core.events import ProcessExited
 from circus_core.model import Restart
-from circus_core.slots import RECENT
 from circus_core.testing import alive, supervised, watcher
+from circus_core.upkeep import RECENT
 from tests.core.proc import settled, stubborn
 
 STEPS = st.lists(

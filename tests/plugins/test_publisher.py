@@ -13,7 +13,8 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.events import ProcessExited, ProcessSpawned, WatcherStarted, stamp
+from circus_core.events import ProcessExited, ProcessSpawned, WatcherStarted
+from circus_core.happening import stamp
 from circus_plugins.client import AsyncClient
 from circus_plugins.client.follow import Follower
 from circus_plugins.doors.address import default_endpoint

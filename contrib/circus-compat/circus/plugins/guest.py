@@ -8,8 +8,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import PluginError, UnknownCommandError
-from circus_core.events import SupervisorStarted, to_wire, topic
+from circus_core.events import SupervisorStarted
 from circus_core.plugin import CircusPlugin
+from circus_core.wire import to_wire, topic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
