@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from circus_core import commands, lean, model
+from circus_core import commands, lacking, lean, model
 from circus_core import values as values_of
 from circus_core.build import in_order
 from circus_core.bus import Bus
@@ -54,13 +53,14 @@ Examine = Callable[[Config], Iterable[Problem]]
 class Reading:
     """A configuration that was read and is not in force, the sections with what plugins added for it, and these.
 
-    `document` is what the files say, `overlay` what commands changed of it. `again` judges it anew if, since `seen` was
-    in force, commands changed more.
+    `warnings` are logged. `document` is what the files say, `overlay` what commands changed of it. `again` judges it
+    anew if, since `seen` was in force, commands changed more.
     """
 
     config: Config
     sections: Mapping[str, Section]
     found: Mapping[str, Found] = field(factory=dict)
+    warnings: tuple[str, ...] = ()
     document: Document = field(factory=Document)
     overlay: Overlay = field(factory=Overlay)
     seen: Overlay = field(factory=Overlay)
@@ -139,9 +139,10 @@ class Assembly:
         problems += self._check_plugins(document, chosen)
         config, found = build(document, sections, strict=self.strict, chosen=chosen)
         problems += found
-        problems += independent(self._further(document, config, bus), problems)
+        problems += independent(document.placed(self._further(config, sections, bus)), problems)
         config = accept(config, in_order(document, problems))
-        return Reading(evolve(config, watchers={**config.watchers, **hosts}), sections, chosen.found)
+        warnings = tuple(str(problem) for problem in in_order(document, problems) if problem.warning)
+        return Reading(evolve(config, watchers={**config.watchers, **hosts}), sections, chosen.found, warnings)
 
     def _resolve(self, document: Document) -> tuple[PluginSections, dict[str, Section], Bus]:
         """The plugins of a document, the sections as they are with what these declare, and all plugins to be asked."""
@@ -189,14 +190,13 @@ class Assembly:
             if options.inside and raw is not None and name in chosen.found:
                 yield from plugin_options(name, chosen.found[name].plugin, chosen.settings[name], raw.place)[1]
 
-    def _further(self, document: Document, config: Config, bus: Bus) -> Iterator[Problem]:
-        """What is wrong for who runs this, and for plugins inside circusd; the places are found by section and key."""
-        places = {(raw.title, key): setting.place for raw in document.sections for key, setting in raw.settings.items()}
-        wholes = {raw.title: raw.place for raw in document.sections}
-        answers = (problems for _, problems in bus.ask("circus_check_config", config=config))
-        for problem in chain(self.examine(config), *answers):
-            place = problem.place or places.get((problem.section, problem.key)) or wholes.get(problem.section)
-            yield evolve(problem, place=place)
+    def _further(self, config: Config, sections: Mapping[str, Section], bus: Bus) -> Iterator[Problem]:
+        """What is wrong for who runs this, for plugins inside circusd, and on this machine."""
+        yield from self.examine(config)
+        for _plugin, problems in bus.ask("circus_check_config", config=config):
+            yield from problems
+        adjusting = {name for name, loaded in bus.loaded.items() if "circus_adjust_launch" in loaded.hooks}
+        yield from lacking.warnings(config, sections["watcher"], adjusting)
 
     def reread(self) -> Reading:
         """The configuration as its files are now; raises ConfigError and PluginError.

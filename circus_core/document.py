@@ -42,6 +42,17 @@ class Document:
         """The section with this kind and name."""
         return next((found for found in self.sections if (found.kind, found.name) == (kind, name)), None)
 
+    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Problems, each with the place of its key: in its section, or else in [DEFAULT], or that of its section."""
+        settings = {(raw.title, key): setting for raw in self.sections for key, setting in raw.settings.items()}
+        wholes = {raw.title: raw.place for raw in self.sections}
+
+        def place(problem: Problem) -> Place | None:
+            found = settings.get((problem.section, problem.key)) or settings.get(("DEFAULT", problem.key))
+            return problem.place or (found and found.place) or wholes.get(problem.section)
+
+        return [evolve(problem, place=place(problem)) for problem in problems]
+
     def of(self, kind: str) -> list[RawSection]:
         """Every section of a kind, in the order they were written."""
         return [section for section in self.sections if section.kind == kind]

@@ -242,13 +242,14 @@ def _rm(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
 @handles("reloadconfig")
 def _reloadconfig(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     if request["plan"]:
-        return _planned(applying.planned(supervisor, supervisor.assembly.reread()))
+        seen = supervisor.assembly.reread()
+        return _planned(applying.planned(supervisor, seen), seen)
     new = _reread(supervisor, request)
     reply: Reply = {}
 
     async def work() -> Outcomes:
         actions, outcomes = await applying.reload(supervisor, new, request.progress)
-        reply.update(_planned(actions))
+        reply.update(_planned(actions, new))
         return outcomes
 
     return _answer_group(request, supervisor.background(work()), reply)
@@ -263,5 +264,5 @@ def _reread(supervisor: Supervisor, request: Request) -> Reading:
         raise
 
 
-def _planned(actions: Sequence[Action]) -> Reply:
-    return {"plan": [action.to_wire() for action in actions]}
+def _planned(actions: Sequence[Action], new: Reading) -> Reply:
+    return {"plan": [action.to_wire() for action in actions], "warnings": list(new.warnings)}

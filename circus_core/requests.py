@@ -208,7 +208,11 @@ COMMANDS: dict[str, Command] = {
             "reloadconfig", Role.ADMIN, "Read the configuration again and do what changed.",
             Argument("plan", "boolean", "Only show what would be done.", default=False),
             help="Nothing is touched if the files have a mistake. What the files say and does not run is added, even what `rm` took away; what `set` changed and the files did not stays.",  # noqa: E501
-            replies={"plan": "what is (or would be) done, a list of objects: action, target, why"}, waits=True,
+            replies={
+                "plan": "what is (or would be) done, a list of objects: action, target, why",
+                "warnings": "what is odd in the files, and what this machine lacks, as texts",
+            },
+            waits=True,
         ),
         Command(
             "restart", Role.OPERATE, "Stop and start one, several or all watchers.", PATTERN, MATCH, RUNNING,

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from circus_core.kinds import TEXT
+from circus_core.lacking import lacking_program
 from circus_core.model import Refuse
 from circus_core.options import Effect
 from circus_core.plugin import CircusPlugin
+from circus_core.structure import Problem
 
 if TYPE_CHECKING:
-    from circus_core.model import Launch, WatcherOptions
+    from collections.abc import Iterator
+
+    from circus_core.model import Config, Launch, WatcherOptions
     from circus_core.plugin import Registry
+
+
+NEEDS_COPY_ENV = ("needs copy_env", "set copy_env = True as well")
 
 
 class Virtualenv(CircusPlugin):
@@ -43,16 +51,32 @@ class Virtualenv(CircusPlugin):
             help="The environment's Python, as in 3.12; circusd's own if unset.",
         )
 
+    def circus_check_config(self, config: Config) -> list[Problem]:
+        """Whether each environment is there, and the program of its watcher."""
+        return [problem for watcher in config.watchers.values() for problem in self._problems(watcher)]
+
+    def _problems(self, watcher: WatcherOptions) -> Iterator[Problem]:
+        folder, section = watcher.extra.get("virtualenv"), f"watcher:{watcher.name}"
+        if not folder:
+            return
+        if not watcher.copy_env:
+            yield Problem(section, "virtualenv", *NEEDS_COPY_ENV, others=("copy_env",))
+        elif _packages(str(folder), watcher) is None:
+            yield Problem(section, "virtualenv", *_no_packages(str(folder), watcher), warning=True)
+        else:
+            adjust = partial(self.circus_adjust_launch, watcher=watcher)
+            for key, message, hint in lacking_program(watcher, os.environ, lambda launch: adjust(launch) or launch):
+                yield Problem(section, key, message, hint, warning=True)
+
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Keep a watcher stopped whose environment is not there; the others run."""
         folder = watcher.extra.get("virtualenv")
         if not folder:
             return None
         if not watcher.copy_env:
-            return Refuse("virtualenv needs copy_env; set copy_env = True as well")
+            return Refuse(f"virtualenv {'; '.join(NEEDS_COPY_ENV)}")
         if _packages(str(folder), watcher) is None:
-            tried = " or ".join(_candidates(str(folder), watcher))
-            return Refuse(f"the virtualenv {folder} has no {tried}; set virtualenv_py_ver to its version of Python")
+            return Refuse(f"virtualenv: {'; '.join(_no_packages(str(folder), watcher))}")
         return None
 
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
@@ -67,6 +91,13 @@ class Virtualenv(CircusPlugin):
         paths = [*_pth_paths(packages), env.get("PYTHONPATH", ""), packages]
         env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         return evolve(launch, env=env)
+
+
+def _no_packages(folder: str, watcher: WatcherOptions) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder}", "make it with `python3 -m venv`, or name another"
+    return f"{folder} has no {' or '.join(_candidates('', watcher))}", "set virtualenv_py_ver to its version of Python"
 
 
 def _candidates(folder: str, watcher: WatcherOptions) -> list[str]:

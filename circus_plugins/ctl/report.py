@@ -25,6 +25,8 @@ def reply(command: str, properties: dict[str, Any], answer: dict[str, Any], sett
     elif failed:
         mistake(str(answer.get("reason", "unknown")), str(answer.get("hint") or ""))
     else:
+        for warning in answer.get("warnings") or ():
+            say(f"warning: {warning}")
         for line in _lines(command, properties, answer, settings):
             print(line)
     return REFUSED if failed else DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field, frozen
 
 from circus_core.finding import plugin_options
+from circus_core.lacking import lacking
 from circus_core.options import declared
 from circus_core.plan import masked
 from circus_core.structure import Problem, Setting, structure
@@ -127,6 +129,9 @@ def _watcher(
     if not made.singleton:
         place = group.settings["singleton"].place
         problems.append(Problem(title, "singleton", "is False", "a plugin never has more than one process", place))
+    for key, message, hint in lacking(made, os.environ):
+        place = group.settings[key].place
+        problems.append(Problem(title, key, message, hint, place, warning=True))
     copy_path = made.copy_path if "copy_path" in group.settings else made.copy_env
     extra = {**made.extra, "plugins": tuple(group.members)}
     watcher: WatcherOptions = evolve(made, copy_path=copy_path, extra=extra)

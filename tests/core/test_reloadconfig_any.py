@@ -89,7 +89,7 @@ class World:
         done = await self.call("reloadconfig", waiting=True)
         assert done == shown
         self.check({action["target"]: action["action"] for action in done["plan"]}, old, before, self.state())
-        assert await self.call("reloadconfig", plan=True) == {"plan": []}
+        assert (await self.call("reloadconfig", plan=True))["plan"] == []
 
     def check(self, done, old, before, after) -> None:
         section, new = self.supervisor.assembly.sections["watcher"], self.supervisor.config
