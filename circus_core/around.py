@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 @define
 class Around:
-    """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's."""
+    """What the watchers of one supervisor share. `boot` tells this supervisor's processes from another's, and `ready`
+    is set once its plugins are at work, which have a say in each start."""
 
     bus: Bus
     reaper: Reaper
@@ -30,6 +32,7 @@ class Around:
     variables: dict[str, object] = field(factory=dict)
     chance: Callable[[], float] = random.random
     stopping: bool = False
+    ready: asyncio.Event = field(factory=asyncio.Event)
     released: list[Released] = field(factory=list)
     _recipe: Recipe | None = None
 

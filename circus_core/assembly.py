@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from circus_core.requests import Command, Handler
 
 DEFAULT_PLUGINS: Mapping[str, str] = {
-    "control": "circus_plugins.control:Control",
     "publisher": "circus_plugins.publisher:Publisher",
+    "control": "circus_plugins.control:Control",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
     "hooks": "circus_plugins.hooks:Hooks",
     "host": "circus_plugins.host:Host",

@@ -1,8 +1,7 @@
 """The hook bus: it loads plugins, publishes events to them and asks them; it knows nothing of processes.
 
 Built on pluggy's public API. pluggy's own call stops at the first exception and calls the last plugin first, so the
-bus walks the implementations itself: in the order of loading, each isolated from the others. Events published while
-one is being delivered wait their turn, so every plugin sees all events in the same order, that of `seq`.
+bus walks the implementations itself: in the order of loading, each isolated from the others.
 """
 
 from __future__ import annotations
@@ -11,22 +10,22 @@ import asyncio
 import inspect
 import logging
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import define, field
 
+from circus_core.delivery import Delivery
 from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted
-from circus_core.happening import stamp
 from circus_core.hookspecs import ANSWERS, PREFIX
-from circus_core.implementing import HookManager, implemented
+from circus_core.implementations import Implementations
 from circus_core.loaded import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from circus_core.implementations import Implementation
     from circus_core.plugin import Registry
 
 log = logging.getLogger("circus.bus")
@@ -38,25 +37,6 @@ LAST_WORDS = 1.0
 
 
 @define
-class _Implementation:
-    """One plugin's function for one hook, and which of the hook's arguments it takes."""
-
-    loaded: Loaded
-    function: Callable[..., Any]
-    arguments: tuple[str, ...]
-    order: int = 0
-
-    def __call__(self, given: dict[str, Any]) -> Any:
-        return self.function(**{name: given[name] for name in self.arguments})
-
-    async def finish(self, given: dict[str, Any]) -> None:
-        """Call it, and wait for what it answers if that is awaitable."""
-        answer = self(given)
-        if inspect.isawaitable(answer):
-            await answer
-
-
-@define
 class Bus:
     """Plugins by name, and the three ways to reach them: publish, ask, adjust.
 
@@ -65,16 +45,19 @@ class Bus:
     """
 
     clock: Callable[[], float] = time.time
-    loaded: dict[str, Loaded] = field(factory=dict)
-    seq: int = 0
     announce: Callable[[Event], None] = field(
         default=attrs.Factory(lambda bus: bus.publish, takes_self=True), repr=False
     )
-    _manager: HookManager = field(init=False, factory=HookManager, repr=False)
-    _waiting: deque[Event] = field(factory=deque)
-    _delivering: bool = False
-    _cache: dict[str, tuple[_Implementation, ...]] = field(factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(factory=set)
+    _plugins: Implementations = field(init=False, factory=Implementations, repr=False)
+    _delivery: Delivery = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._delivery = Delivery(self._plugins, self.clock, self._failed)
+
+    @property
+    def loaded(self) -> dict[str, Loaded]:
+        """The plugins by name, in the order of loading."""
+        return self._plugins.loaded
 
     # Loading
 
@@ -82,13 +65,10 @@ class Bus:
         """Put a plugin on the bus and let it register options and commands; raises PluginError if it cannot be."""
         if name in self.loaded:
             raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
-        self._manager.learn(name, plugin)
-        hooks = implemented(self._manager, name, plugin)
-        self._manager.register(plugin, name)
-        loaded = self.loaded[name] = Loaded(
-            name, plugin, self.announce, self._failed, use or type(plugin).__qualname__, hooks
-        )
-        self._cache.clear()
+        hooks = self._plugins.hooks(name, plugin)
+        loaded = Loaded(name, plugin, self.announce, self._failed, use or type(plugin).__qualname__, hooks)
+        self._plugins.add(loaded)
+        self._delivery.expect(loaded)
         try:
             if registry is not None:
                 self.declare(loaded, registry)
@@ -104,14 +84,11 @@ class Bus:
 
     def unload(self, name: str) -> None:
         """Take a plugin off the bus; nothing reaches it afterwards."""
-        loaded = self.loaded.pop(name)
-        self._manager.unregister(loaded.plugin)
-        self._manager.forget(name)
-        self._cache.clear()
+        self._delivery.disconnect(self._plugins.remove(name))
 
     def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
         """Call one hook of one plugin, not isolated: what it raises is raised, as PluginError."""
-        for implementation in self._own(loaded, hook):
+        for implementation in self._plugins.of(loaded, hook):
             try:
                 return implementation(given)
             except PluginError:
@@ -121,15 +98,22 @@ class Bus:
         return None
 
     async def startup(self, loaded: Loaded, **given: Any) -> None:
-        """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other."""
+        """Run a plugin's `circus_startup`, sync or async; raises its CircusError, and PluginError for any other.
+
+        Only then it gets events: first those since it was loaded. Nor is it asked anything about processes before.
+        """
         loaded.entered = True
         await self.finish(loaded, "circus_startup", **given)
-        loaded.started = True
+        self.connect(loaded)
         self.announce(PluginStarted(plugin=loaded.name))
+
+    def connect(self, loaded: Loaded) -> None:
+        """Have a plugin at work, as if it had started."""
+        self._delivery.connect(loaded)
 
     async def finish(self, loaded: Loaded, hook: str, **given: Any) -> None:
         """Run one hook of one plugin, sync or async; raises its CircusError, and PluginError for any other."""
-        for implementation in self._own(loaded, hook):
+        for implementation in self._plugins.of(loaded, hook):
             try:
                 await implementation.finish(given)
             except CircusError:
@@ -139,78 +123,43 @@ class Bus:
 
     async def shutdown(self, loaded: Loaded) -> None:
         """End a plugin's callbacks and run its `circus_shutdown`, unless its turn to start up never came; a failure is
-        logged and does not keep others from shutting down."""
+        logged and does not keep others from shutting down. Nothing else reaches the plugin from now on."""
+        self._delivery.disconnect(loaded)
         under_way = loaded.end_periodic()
         if under_way:
             await asyncio.wait(under_way, timeout=LAST_WORDS)
         if not loaded.entered:
             return
-        for implementation in self._own(loaded, "circus_shutdown"):
+        for implementation in self._plugins.of(loaded, "circus_shutdown"):
             try:
                 await implementation.finish({})
             except Exception:
                 log.exception("plugin %s: circus_shutdown failed", loaded.name)
-        loaded.started = False
 
     def in_start_order(self) -> list[Loaded]:
         """The plugins in the order of loading, but those whose `circus_startup` is `tryfirst` or `trylast`."""
-        last = [each.loaded for each in self._find("circus_startup") if each.order > 0]
-        first = [each.loaded for each in self._find("circus_startup") if each.order < 0]
+        last = [each.loaded for each in self._plugins.find("circus_startup") if each.order > 0]
+        first = [each.loaded for each in self._plugins.find("circus_startup") if each.order < 0]
         return [*first, *(each for each in self.loaded.values() if each not in (*first, *last)), *last]
 
     # Events
 
+    @property
+    def seq(self) -> int:
+        """The number of the latest event."""
+        return self._delivery.seq
+
     def publish(self, happened: Event) -> None:
         """Number an event and hand it to every plugin that wants it, before this returns or in its turn."""
-        self.seq += 1
-        stamp(happened, self.seq, self.clock())
-        self._waiting.append(happened)
-        if self._delivering:
-            return
-        self._delivering = True
-        try:
-            while self._waiting:
-                self.hand_on(self._waiting.popleft())
-        finally:
-            self._delivering = False
+        self._delivery.publish(happened)
 
     def hand_on(self, happened: Event) -> list[asyncio.Task[None]]:
         """Hand an event that is numbered to every plugin that wants it; answers what async handlers still work on."""
-        unfinished: list[asyncio.Task[None]] = []
-        for hook in (PREFIX + happened.name, "circus_event"):
-            for implementation in self._find(hook):
-                try:
-                    answer = (
-                        implementation.function(happened) if implementation.arguments else implementation.function()
-                    )
-                    if answer is not None and inspect.iscoroutine(answer):
-                        unfinished.append(self._follow(implementation.loaded, hook, answer, happened))
-                        continue
-                except Exception as error:
-                    self._failed(implementation.loaded, hook, error, happened)
-                else:
-                    implementation.loaded.in_a_row = 0
-        return unfinished
+        return self._delivery.hand_on(happened)
 
     def wanted(self, name: str) -> bool:
         """Whether any plugin has a handler for events of this name."""
-        return bool(self._find(PREFIX + name) or self._find("circus_event"))
-
-    def _follow(self, loaded: Loaded, hook: str, coroutine: Any, happened: Event) -> asyncio.Task[None]:
-        """Run an async event handler beside everything else; its failure is the plugin's."""
-
-        async def run() -> None:
-            try:
-                await coroutine
-            except Exception as error:
-                self._failed(loaded, hook, error, happened)
-            else:
-                loaded.in_a_row = 0
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"plugin {loaded.name} {hook}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return bool(self._plugins.find(PREFIX + name) or self._plugins.find("circus_event"))
 
     def _failed(self, loaded: Loaded, hook: str, error: Exception, happened: Event | None = None) -> None:
         loaded.failures += 1
@@ -218,7 +167,7 @@ class Bus:
         loaded.last_error = f"{hook}: {_words(error)}"
         if loaded.in_a_row >= FAILURES_ALLOWED and not loaded.disabled:
             loaded.disabled = True
-            self._cache.clear()
+            self._plugins.changed()
             loaded.end_periodic()
         ending = "; it failed too often and is disabled" if loaded.disabled else ""
         log.error("plugin %s: %s failed%s", loaded.name, hook, ending, exc_info=error)
@@ -229,7 +178,7 @@ class Bus:
 
     def ask(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
         """Every answer to an intervention that is not None, with the plugin's name, in the order of loading."""
-        for implementation in self._find(hook):
+        for implementation in self._plugins.find(hook):
             answer = self._answer(implementation, hook, given)
             if answer is not None:
                 yield implementation.loaded.name, answer
@@ -240,12 +189,12 @@ class Bus:
 
     def adjust(self, hook: str, key: str, value: Any, **given: Any) -> Any:
         """`value` after every plugin in turn may have answered a changed copy of it."""
-        for implementation in self._find(hook):
+        for implementation in self._plugins.find(hook):
             answer = self._answer(implementation, hook, {key: value, **given})
             value = value if answer is None else answer
         return value
 
-    def _answer(self, implementation: _Implementation, hook: str, given: dict[str, Any]) -> Any:
+    def _answer(self, implementation: Implementation, hook: str, given: dict[str, Any]) -> Any:
         try:
             answer = implementation(given)
             if answer is not None:
@@ -255,22 +204,6 @@ class Bus:
             return None
         implementation.loaded.in_a_row = 0
         return answer
-
-    def _own(self, loaded: Loaded, hook: str) -> Iterator[_Implementation]:
-        return (each for each in self._find(hook) if each.loaded is loaded)
-
-    def _find(self, hook: str) -> tuple[_Implementation, ...]:
-        found = self._cache.get(hook)
-        if found is None:
-            caller = getattr(self._manager.hook, hook, None)
-            chosen = []
-            for entry in caller.get_hookimpls() if caller is not None else ():
-                loaded = self.loaded.get(entry.plugin_name)
-                if loaded is not None and (not loaded.disabled or hook == "circus_shutdown"):
-                    order = entry.trylast - entry.tryfirst
-                    chosen.append(_Implementation(loaded, entry.function, entry.argnames, order))
-            found = self._cache[hook] = tuple(sorted(chosen, key=lambda each: each.order))
-        return found
 
 
 def _expect(answer: Any, types: tuple[type, ...] | None) -> None:

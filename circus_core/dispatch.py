@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from circus_core.errors import ForbiddenError, RequestError, UnknownCommandError
+from circus_core.errors import ConflictError, ForbiddenError, RequestError, UnknownCommandError
 from circus_core.kinds import BOOLEAN, COMMAND, INTEGER, NUMBER, SIGNAL, TEXT
 from circus_core.nearest import did_you_mean
 from circus_core.requests import Command, Handler, Reply, Request, Role
@@ -53,6 +53,11 @@ def dispatch(
         raise ForbiddenError(
             f"{command.name} needs the role {command.role.name.lower()}",
             hint=f"your key has the role {role.name.lower()}; `circusctl keys new` makes keys with others",
+        )
+    loaded = supervisor.bus.loaded.get(command.plugin)
+    if loaded is not None and not loaded.started:
+        raise ConflictError(
+            f"{command.name} cannot be run: the plugin {command.plugin} has not started", hint="try again"
         )
     return handler(supervisor, Request(command, _check(command, properties), progress))
 

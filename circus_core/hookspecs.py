@@ -3,6 +3,8 @@
 Three kinds. *Lifecycle* hooks are about one plugin. *Events* say what happened: one hook for each class in
 `circus_core.events`, named `circus_` and the event's name, past tense, with one argument `event` and no answer.
 *Interventions* may change or refuse what is about to happen; they are only ever asked inside circusd.
+A plugin is told of events, and asked, only once its `circus_startup` is done: it gets the events since it was loaded
+then, in order, and is never asked before, but for what is asked about a configuration (`EARLY`).
 A hook takes its arguments by name and may leave out those it does not need.
 """
 
@@ -41,7 +43,8 @@ class Lifecycle:
 
         Each is a function with `circus_core.plugin.hookspec`, named `circus_...`, that says in its docstring who calls
         it and what an answer means. The plugin calls them by `supervisor.bus`: `ask`, `first`, `adjust`. A plugin that
-        implements one has its section after this one's. A hook of a new *event* is there with the event's class.
+        implements one has its section after this one's, so if it is called by this one's `circus_startup`, its own is
+        still to come. A hook of a new *event* is there with the event's class.
         """
 
     @hookspec
@@ -61,6 +64,9 @@ class Lifecycle:
     @hookspec
     def circus_startup(self, supervisor: Any) -> Awaitable[None] | None:
         """Before the first watcher starts: open what the plugin needs. May be a coroutine; raise to refuse the start.
+
+        All watchers are known by then, and stopped. One that is ordered to start now does so when every plugin inside
+        circusd has started, so do not wait for it here.
 
         `supervisor` is the running Supervisor; a plugin that is to work in a process of its own too leaves it out and
         uses `self.client`.
@@ -121,6 +127,13 @@ class Interventions:
         """When somebody lists the plugins: those outside circusd, each with the keys that the command `plugins` has."""
 
     @hookspec
+    def circus_before_watchers(self) -> Awaitable[None] | None:
+        """When circusd starts, once each plugin inside it has started: the first watcher starts when this is done.
+
+        For what has to be there first, such as the plugins in processes of their own. A stop of circusd cancels it.
+        """
+
+    @hookspec
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason."""
 
@@ -176,6 +189,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_decide_hosts": (tuple,),
     "circus_check_config": (Sequence,),
     "circus_describe_plugins": (Sequence,),
+    "circus_before_watchers": (Awaitable,),
     "circus_veto_start": (Refuse,),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
     "circus_confirm_spawn": (Refuse,),
@@ -186,6 +200,10 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_await_ready": (Awaitable,),
 }
 """What each intervention may answer, besides None. A hook that a plugin added may answer anything."""
+
+EARLY = frozenset({*vars(Lifecycle), "circus_decide_hosts", "circus_check_config"})
+"""Hooks by which plugins are called that have not started, and perhaps never will. A hook that a plugin added is called
+when that plugin chooses."""
 
 
 def _event_hook(name: str, cls: type[Event]) -> Callable[..., None]:

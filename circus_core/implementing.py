@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from circus_core.errors import PluginError
-from circus_core.hookspecs import PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
+from circus_core.hookspecs import EARLY, PREFIX, PROJECT, Interventions, Lifecycle, event_hooks
 from circus_core.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class HookManager(pluggy.PluginManager):
             if not hook.startswith(PREFIX):
                 raise PluginError(f"plugin {name}: the hook {hook} does not begin with {PREFIX}")
         self._add(specs, name)
+
+    def waits(self, hook: str) -> bool:
+        """Whether a plugin is called by this hook only once its `circus_startup` is done."""
+        return self._owners.get(hook) == "" and hook not in EARLY
 
     def forget(self, name: str) -> None:
         """Drop the hooks that a plugin added."""

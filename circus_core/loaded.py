@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from circus_core.held import Held
 from circus_core.periodic import Periodic
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Loaded:
     """A plugin on the bus and how it fares. `publish` is as `CircusPlugin.publish`; `failed` is told what it raised.
 
-    `entered`: its `circus_startup` was called, and perhaps has not ended.
+    `entered`: its `circus_startup` was called, and perhaps has not ended. `started`: it has ended, and
+    `circus_shutdown` was not called. `held` are the events that wait for that.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Loaded:
     in_a_row: int = 0
     last_error: str = ""
     disabled: bool = False
+    held: Held = field(factory=Held, repr=False)
     periodic: list[Periodic] = field(factory=list, repr=False)
 
     def every(self, seconds: float, callback: Callback) -> Periodic:

@@ -10,12 +10,12 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Self
 
-from circus_core import stopping
+from circus_core import starting, stopping
 from circus_core.around import Around
 from circus_core.assembly import Assembly, assemble
 from circus_core.commands import LocalClient
 from circus_core.dispatch import dispatch
-from circus_core.errors import CircusError, ConflictError, SupersededError, UnknownWatcherError
+from circus_core.errors import CircusError, ConflictError, UnknownWatcherError
 from circus_core.events import (
     SupervisorStarted,
     SupervisorStopping,
@@ -30,7 +30,7 @@ from circus_core.signals import Signals
 from circus_core.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Coroutine, Mapping
 
     from circus_core.bus import Bus
     from circus_core.model import Config, WatcherOptions
@@ -88,10 +88,8 @@ class Supervisor:
     # Life
 
     async def start(self) -> None:
-        """Start the plugins, then every watcher with autostart, by priority; done when each was started once.
-
-        A stop meanwhile ends it early.
-        """
+        """Take up every watcher, start the plugins, then the watchers with autostart, by priority; done when each was
+        started once. A stop meanwhile ends it early."""
         loop = asyncio.get_running_loop()
         self.finished, self.emptied = loop.create_future(), loop.create_future()
         if self._daemon:
@@ -100,6 +98,7 @@ class Supervisor:
         else:
             self._reaper = PidfdReaper()
         self._around = Around(self.bus, self._reaper)
+        configured = [self.take_up(options) for options in in_start_order(self.config.watchers)]
         try:
             for loaded in self.bus.loaded.values():
                 self.assembly.equip(loaded, self.client)
@@ -115,17 +114,17 @@ class Supervisor:
             raise
         if self.stopping:
             return
-        for options in in_start_order(self.config.watchers):
-            if options.name.lower() not in self.watchers:
-                self.take_up(options)
+        self._around.ready.set()
         try:
-            await asyncio.wait([self.background(self._start_all(), group=True)])
+            await asyncio.wait([self.background(self._start_all(configured), group=True)])
         except asyncio.CancelledError:
             await self.stop("its start was called off")
             raise
 
-    async def _start_all(self) -> None:
-        await self.start_group([watcher for watcher in self.in_order() if watcher.options.autostart])
+    async def _start_all(self, watchers: list[Watcher]) -> None:
+        await starting.ask_before_watchers(self.bus)
+        # Whom somebody stopped or removed meanwhile stays so.
+        await self.start_group([watcher for watcher in watchers if watcher.options.autostart and not watcher.stops])
         self.bus.publish(SupervisorStarted(pid=os.getpid()))
 
     async def stop(self, reason: str = "asked to", status: int = 0) -> None:
@@ -244,13 +243,13 @@ class Supervisor:
 
         One that somebody stops or removes before its turn has come is left out. Answers what became of each.
         """
-        return _in_turn(watchers, lambda watcher: watcher.start(say), self.config.supervisor.warmup_delay)
+        return starting.in_turn(watchers, lambda watcher: watcher.start(say), self.config.supervisor.warmup_delay)
 
     def reload_group(
         self, watchers: list[Watcher], say: Progress | None = None, **manner: bool
     ) -> Coroutine[Any, Any, Outcomes]:
         """Reload watchers one after another; stopped ones stay stopped. Answers what became of each."""
-        return _in_turn(watchers, lambda watcher: watcher.reload(say=say, **manner) if watcher.running else None)
+        return starting.in_turn(watchers, lambda each: each.reload(say=say, **manner) if each.running else None)
 
     def _failed(self, watcher: Watcher, code: int) -> None:
         if watcher.options.exit_on_failure and not self.stopping:
@@ -270,25 +269,3 @@ class Supervisor:
     ) -> Reply | Awaitable[Reply]:
         """Check and run a command; a dict if it is answered at once. Raises CircusError for what is refused."""
         return dispatch(self, command, properties, role, progress)
-
-
-def _in_turn(
-    watchers: list[Watcher], order: Callable[[Watcher], asyncio.Future[Any] | None], pause: float = 0
-) -> Coroutine[Any, Any, Outcomes]:
-    """Order one after another, `pause` seconds apart. Who is stopped or removed from now on is left out, and so is one
-    for whom `order` answers None."""
-    asked = [(watcher, watcher.stops) for watcher in watchers]
-
-    async def work() -> Outcomes:
-        outcomes = []
-        for number, (watcher, stops) in enumerate(asked):
-            if number and pause:
-                await asyncio.sleep(pause)
-            done = order(watcher) if watcher.stops == stops else None
-            if done is not None:
-                await asyncio.wait([done])
-                if not done.cancelled() and not isinstance(done.exception(), SupersededError):
-                    outcomes.append(done)
-        return outcomes
-
-    return work()

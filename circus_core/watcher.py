@@ -147,6 +147,7 @@ class Watcher:
     # How each is done
 
     async def _start(self, say: Say) -> dict[str, list[int]]:
+        await self._around.ready.wait()
         if self._around.stopping:
             raise ConflictError(f"{self.name} was not started: circusd is stopping")
         if self.state is STOPPED:

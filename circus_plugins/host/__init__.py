@@ -14,7 +14,7 @@ from circus_core.events import PluginFailed, PluginStarted
 from circus_core.kinds import TEXT
 from circus_core.model import WatcherState
 from circus_core.options import Effect, Kind
-from circus_core.plugin import CircusPlugin, hookimpl
+from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.host import requests
 
@@ -54,6 +54,7 @@ class Host(CircusPlugin):
 
     def __init__(self) -> None:
         self._supervisor: Any = None
+        self._began = 0
         self._posts: dict[str, Post] = {}
         # Once everything is to stop: the watchers that have not stopped yet, but those of plugins.
         self._others: set[str] | None = None
@@ -96,12 +97,15 @@ class Host(CircusPlugin):
 
         return watchers_of(document, sections, plugins)
 
-    @hookimpl(trylast=True)
-    async def circus_startup(self, supervisor: Any) -> None:
-        """Start the plugins' watchers, and wait until the plugins are at work, though not for ever."""
+    def circus_startup(self, supervisor: Any) -> None:
+        """Learn where the plugins' watchers are."""
         self._supervisor = supervisor
-        hosts = [options for options in supervisor.config.watchers.values() if _plugins(options)]
-        starting = [watcher for watcher in map(supervisor.take_up, hosts) if watcher.options.autostart]
+        self._began = supervisor.bus.seq
+
+    async def circus_before_watchers(self) -> None:
+        """Start the plugins' watchers, and wait until the plugins are at work, though not for ever."""
+        everyone = self._supervisor.in_order()
+        starting = [each for each in everyone if each.options.autostart and _plugins(each.options)]
         for watcher in starting:
             watcher.start()
         waiting = [self._posts[watcher.name].up for watcher in starting]
@@ -123,13 +127,18 @@ class Host(CircusPlugin):
         """Hand a plugin's process its orders, by a descriptor: no command line and no environment shows them."""
         if not _plugins(watcher):
             return None
-        return self._post(watcher).brief(launch, self._supervisor)
+        post = self._posts[watcher.name]
+        post.plugins = _plugins(watcher)
+        return post.brief(launch, self._supervisor)
 
     def circus_watcher_added(self, event: Any) -> None:
-        """From now on the plugins of a new watcher have events to catch up on."""
-        watcher = self._supervisor and self._supervisor.watchers.get(event.watcher.lower())
+        """The plugins of a new watcher catch up on what happens from now on, or has since circusd began to start."""
+        watcher = self._supervisor.watchers.get(event.watcher.lower())
         if watcher is not None and _plugins(watcher.options):
-            self._post(watcher.options)
+            from circus_plugins.host.post import Post
+
+            since = 0 if event.seq <= self._began else event.seq
+            self._posts[watcher.name] = Post(watcher.name, _plugins(watcher.options), since)
 
     def circus_process_exited(self, event: ProcessExited) -> None:
         """Nobody waits for plugins whose process ended."""
@@ -174,15 +183,6 @@ class Host(CircusPlugin):
         return [row for post in self._posts.values() for row in post.rows(self._supervisor.bus.seq)]
 
     # How
-
-    def _post(self, options: WatcherOptions) -> Post:
-        post = self._posts.get(options.name)
-        if post is None:
-            from circus_plugins.host.post import Post
-
-            post = self._posts[options.name] = Post(options.name, _plugins(options), since=self._supervisor.bus.seq)
-        post.plugins = _plugins(options)
-        return post
 
     def _note_stopped(self) -> None:
         if not self._others:

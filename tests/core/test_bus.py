@@ -31,7 +31,7 @@ class Everything:
 def bus_with(*plugins):
     bus = Bus()
     for number, plugin in enumerate(plugins):
-        bus.load(f"p{number}", plugin)
+        bus.connect(bus.load(f"p{number}", plugin))
     return bus
 
 
@@ -300,10 +300,11 @@ def test_startup_and_shutdown_may_be_coroutines_and_a_failing_shutdown_is_only_l
             raise RuntimeError("stuck")
 
     async def main():
-        bus = bus_with(Opens(), heard := Everything())
-        await bus.startup(bus.loaded["p0"], supervisor="it")
+        bus = bus_with(heard := Everything())
+        bus.load("p1", Opens())
+        await bus.startup(bus.loaded["p1"], supervisor="it")
         assert [event.name for event in heard.seen] == ["plugin_started"]
-        await bus.shutdown(bus.loaded["p0"])
+        await bus.shutdown(bus.loaded["p1"])
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())

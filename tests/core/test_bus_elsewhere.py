@@ -60,7 +60,7 @@ async def _hand_on(bus: Bus, *happened: Event) -> None:
 def test_a_numbered_event_keeps_its_number_and_is_waited_for() -> None:
     said: list[Event] = []
     bus, plugin = Bus(announce=said.append), Handler()
-    bus.load("handler", plugin)
+    bus.connect(bus.load("handler", plugin))
     wire = {"event": "watcher_started", "watcher": "a", "seq": 42, "at": 1.5, "time": 1.5, "newer": True}
     asyncio.run(_hand_on(bus, from_wire(wire)))
     assert [(event.seq, event.at) for event in plugin.seen] == [(42, 1.5)]
@@ -95,5 +95,5 @@ def test_what_nobody_has_a_handler_for_is_not_wanted(name: str, wanted: bool) ->
         def circus_watcher_started(self) -> None: ...
 
     bus = Bus()
-    bus.load("choosy", Choosy())
+    bus.connect(bus.load("choosy", Choosy()))
     assert bus.wanted(name) is wanted

@@ -57,7 +57,7 @@ def test_an_event_declared_after_the_bus_was_made_has_its_hook():
             def circus_lamp_went_on_again(self, event):
                 seen.append(event)
 
-        bus.load("late", Late())
+        bus.connect(bus.load("late", Late()))
         bus.publish(LampWentOnAgain())
         assert len(seen) == 1
     finally:

@@ -133,7 +133,7 @@ async def test_10_a_plugin_sees_the_first_spawn(supervise):
     """PR #221: plugins came up last, and their events had no memory."""
     async with supervise(watcher("w")) as run:
         assert run.events.names() == [
-            "plugin_started", "watcher_added", "process_spawned", "watcher_started", "supervisor_started",
+            "watcher_added", "plugin_started", "process_spawned", "watcher_started", "supervisor_started",
         ]  # fmt: skip
 
 

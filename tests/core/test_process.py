@@ -47,7 +47,7 @@ class Nursery:
         self.reaper = PidfdReaper()
         self.owner = Owner()
         self.events = Events()
-        self.bus.load("events", self.events)
+        self.bus.connect(self.bus.load("events", self.events))
         self.processes = []
 
     def process(self, code):
@@ -204,7 +204,7 @@ async def test_a_plugin_may_hold_a_signal_back_but_not_sigkill(made):
         def circus_veto_signal(self, process, signum):
             return Refuse(f"not {process.pid}") if signum != signal.SIGUSR1 else None
 
-    made.bus.load("guard", Guards())
+    made.bus.connect(made.bus.load("guard", Guards()))
     process = made.process("import signal; signal.pause()")
     assert not process.signal(signal.SIGHUP)
     vetoed = made.events.named("action_vetoed")[0]

@@ -103,7 +103,7 @@ async def test_a_plugin_that_fails_to_start_closes_what_was_opened(supervise, ca
     assert first.reading is None
     # `last` opened nothing: its turn never came, so it has nothing to close either.
     assert "circus_shutdown failed" not in caplog.text
-    assert events.names() == ["plugin_started", "plugin_started"]
+    assert events.names() == ["watcher_added", "plugin_started", "plugin_started"]
     assert descriptors() == before
 
 
@@ -141,7 +141,7 @@ async def test_a_plugin_that_comes_up_after_the_stop_is_shut_down(supervise):
     gate.set()
     await starting
     assert log == ["down", "up", "down"]
-    assert supervisor.watchers == {}
+    assert not supervisor.watcher("w").running
 
 
 def test_a_daemon_that_is_stopped_while_a_plugin_starts_ends_once():

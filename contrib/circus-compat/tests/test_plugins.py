@@ -56,6 +56,12 @@ def test_it_asks_and_orders_from_its_loop_and_from_its_handler(run):
     running.wait_for("app", "kill")
 
 
+def test_while_it_gets_ready_it_may_ask_for_every_watcher(run):
+    running = run("Curious")
+    assert running.wait_for("known") == ["known", ["app", "plugin:curious"], "sleep 1000"]
+    assert running.lines[0][0] == "known"
+
+
 def test_one_that_is_started_later_gets_ready_at_once(run):
     running = run("Configured")
     running.wait_for("plugin:configured")

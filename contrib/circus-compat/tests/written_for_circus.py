@@ -50,6 +50,14 @@ class Configured(Journal):
         pass
 
 
+class Curious(Journal):
+    """Asks for circusd's watchers before it is ready."""
+
+    def handle_init(self):
+        super().handle_init()
+        self.write("known", self.call("list")["watchers"], self.call("options", name="app")["options"]["cmd"])
+
+
 class Asking(Journal):
     """Asks circusd as soon as its loop runs, then again and again, and answers an event with an order."""
 

@@ -41,7 +41,7 @@ def _bus(count: int) -> Callable[[object], object]:
 
     bus = Bus()
     for number in range(count):
-        bus.load(f"plugin{number}", _Subscriber())
+        bus.connect(bus.load(f"plugin{number}", _Subscriber()))
     return bus.publish  # type: ignore[return-value]
 
 

@@ -66,6 +66,35 @@ async def test_from_add_to_rm(hosting, installed, host):
 
 
 @BOTH
+async def test_one_that_is_added_starts_and_then_sees_what_happened_meanwhile(hosting, installed, host):
+    seeing = """
+    async def circus_startup(self):
+        for grace in (3, 4, 3):
+            await self.client.call("set", name="app", options={"graceful_timeout": grace}, waiting=True)
+        self.note(hook="startup")
+
+    def circus_watcher_updated(self, event):
+        self.note(hook="updated", seq=event.seq)
+"""
+    installed(
+        "acme",
+        PLUGIN.replace(
+            """
+    def circus_startup(self):
+        self.note(hook="startup", number=self.options.number)
+""",
+            seeing,
+        ),
+    )
+    async with hosting(APP) as run:
+        await run.call("plugins_add", name="eye", use="acme", options={"host": host}, waiting=True)
+        await run.call("set", name="app", options={"graceful_timeout": 5}, waiting=True)
+        updated = [event.seq for event in run.events.named("watcher_updated", watcher="app")]
+        await run.notes.wait_for("eye", hook="updated", seq=updated[-1])
+        assert [note.get("seq") for note in run.notes.of("eye")] == [None, *updated]
+
+
+@BOTH
 @pytest.mark.covers("command:plugins_set", "command:plugins_restart")
 async def test_changed_and_restarted(hosting, installed, host):
     installed("acme", PLUGIN)

@@ -23,14 +23,32 @@ def of_process(pid: int, name: str) -> bytes:
     return Path(f"/proc/{pid}/{name}").read_bytes()
 
 
-async def test_a_plugin_sees_everything_from_its_own_spawn_on_once_and_in_order(hosting):
-    async with hosting(APP + "[plugin:eye]\nuse = plugin.py:Witness") as run:
+@pytest.mark.parametrize("where", ["", "host = core\n"], ids=["process", "core"])
+async def test_a_plugin_starts_and_then_sees_everything_once_and_in_order(hosting, where):
+    async with hosting(APP + f"[plugin:eye]\nuse = plugin.py:Witness\n{where}") as run:
         await run.notes.wait_for("eye", name="supervisor_started")
         seen = [note["seq"] for note in run.notes.of("eye", hook="event")]
-        spawned = run.events.named("process_spawned", watcher="plugin:eye")[0]
-        assert seen[0] == spawned.seq
-        assert seen == list(range(seen[0], seen[0] + len(seen)))
+        assert seen == list(range(1, len(seen) + 1))
         assert run.notes.of("eye")[0]["hook"] == "startup"
+
+
+@pytest.mark.covers("hook:circus_before_watchers")
+@pytest.mark.parametrize("where", ["", "host = core\n"], ids=["process", "core"])
+async def test_a_plugin_that_starts_finds_every_watcher_known_and_none_of_them_started(hosting, where):
+    code = """
+        class Asks(Witness):
+            async def circus_startup(self):
+                found = {}
+                for command in ("list", "status"):
+                    found[command] = await self.client.call(command)
+                found["options"] = await self.client.call("options", name="app")
+                self.note(hook="asked", **found)
+    """
+    async with hosting(APP + f"[plugin:asks]\nuse = plugin.py:Asks\n{where}", code) as run:
+        found = await run.notes.wait_for("asks", hook="asked")
+        assert "app" in found["list"]["watchers"]
+        assert found["status"]["statuses"]["app"] == "stopped"
+        assert found["options"]["options"]["cmd"] == "sleep 1000"
 
 
 async def test_the_others_start_only_when_the_plugins_are_at_work(hosting):
