@@ -102,13 +102,13 @@ def identity(options: WatcherOptions) -> tuple[int | None, int | None, tuple[int
             uid = account.pw_uid
         except KeyError:
             if not isinstance(options.uid, int):
-                raise SpawnError(f"there is no user {options.uid}", hint="see uid in the watcher's section") from None
+                raise SpawnError(f"there is no user {options.uid}", hint="add it, or change uid") from None
             uid = options.uid
     if options.gid is not None:
         try:
             gid = options.gid if isinstance(options.gid, int) else grp.getgrnam(options.gid).gr_gid
         except KeyError:
-            raise SpawnError(f"there is no group {options.gid}", hint="see gid in the watcher's section") from None
+            raise SpawnError(f"there is no group {options.gid}", hint="add it, or change gid") from None
     elif account is not None:
         gid = account.pw_gid
     if account is not None and gid is not None:

@@ -18,6 +18,8 @@ SPAWN_TRIES = 5
 JITTER = 0.1
 """Delays vary by this share up and down, so that what failed together does not come back together."""
 
+_TIMES = {1: "once", 2: "twice"}
+
 
 def after_exit(options: WatcherOptions, failures: int, chance: float) -> Restart | GiveUp:
     """What to do about a process that ended by itself; `failures` are its young deaths in a row, this one included.
@@ -36,7 +38,7 @@ def after_failed_spawn(options: WatcherOptions, failures: int, reason: str, chan
     """What to do about a process that could not be started; `failures` are the failed tries in a row, this one too."""
     tries = SPAWN_TRIES if options.max_retry is None else options.max_retry
     if tries != -1 and failures >= max(tries, 1):
-        return GiveUp(f"{reason} ({failures} {'try' if failures == 1 else 'tries'})")
+        return GiveUp(f"{reason}; tried {_TIMES.get(failures, f'{failures} times')}")
     return Restart(_delay(options, failures, chance))
 
 

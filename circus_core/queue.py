@@ -139,12 +139,13 @@ class Queue:
                 operation.done.set_result(result)
 
     def _report(self, done: asyncio.Future[Any]) -> None:
-        """A failure nobody waits for is logged; asking for it also marks it as seen."""
+        """A failure nobody waits for is logged, with the watcher's name; asking for it also marks it as seen."""
         error = None if done.cancelled() else done.exception()
         if isinstance(error, SupersededError):
             log.info("%s", error)
         elif isinstance(error, CircusError):
-            log.warning("%s: %s", self._watcher, error)
+            named = str(error).startswith((f"{self._watcher} ", f"{self._watcher}/"))
+            log.warning("%s%s", "" if named else f"{self._watcher}: ", error)
 
 
 def results(outcomes: Outcomes) -> list[Any]:

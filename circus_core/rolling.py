@@ -73,7 +73,7 @@ async def replace_each(slots: Slots, old: list[Slot], say: Callable[[str], None]
             continue
         process = slots.fill(slots.open())
         if process is None or not await slots.readiness.wait(process):
-            raise SpawnError(f"reload of {slots.options.name} stopped half-way: {slots.last_error}")
+            raise SpawnError(f"{slots.options.name} was reloaded only in part: {slots.last_error}")
         started.append(process.pid)
     return started
 
@@ -94,7 +94,7 @@ async def replace_all(slots: Slots, old: list[Slot], say: Callable[[str], None] 
             process = slots.fill(fresh[-1])
             if process is None or not await slots.readiness.wait(process):
                 raise SpawnError(
-                    f"reload of {slots.options.name} stopped: {slots.last_error}", hint="the old processes go on"
+                    f"{slots.options.name} was not reloaded: {slots.last_error}", hint="the old processes go on"
                 )
     except asyncio.CancelledError:
         # Whatever overtook this waits for those on their way out.

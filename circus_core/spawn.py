@@ -41,11 +41,13 @@ def spawn(launch: Launch) -> int:
             **_user_and_limits(launch),
         )
     except OSError as error:
-        raise SpawnError(f"cannot run {launch.argv[0]}: {_what(error)}", hint=_hint(error, launch)) from error
+        raise _refused(error, launch) from error
     except subprocess.SubprocessError as error:
         limits = ", ".join(f"rlimit_{name} = {value}" for name, value in launch.rlimits.items())
-        hint = f"circusd may not set one of {limits}, or change to the user"
-        raise SpawnError(f"cannot run {launch.argv[0]}: {error}", hint=hint) from error
+        raise SpawnError(
+            f"cannot run {launch.argv[0]}: circusd may not set its limits ({limits}) or change to its user",
+            hint="lower the limits, or run circusd with the rights for both",
+        ) from error
     except (ValueError, TypeError) as error:
         raise SpawnError(f"cannot run {launch.argv[0]}: {error}") from error
     # The reaper waits for the child by its pid; this object must not, and says nothing when it is dropped.
@@ -100,31 +102,34 @@ def _limiter(limits: Mapping[str, int]) -> Callable[[], None]:
     return limit
 
 
-def _what(error: OSError) -> str:
+def _refused(error: OSError, launch: Launch) -> SpawnError:
+    """What could not be done, why, and what to do."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return f"[Errno {error.errno}] {reason}"
-
-
-def _hint(error: OSError, launch: Launch) -> str:
-    """What the machine lacks, as far as the error number and a look at the files can tell."""
     program = launch.executable or launch.argv[0]
     name = os.fsdecode(error.filename) if error.filename else program
     # Popen names working_dir for a change of user that failed, too.
     if launch.cwd is not None and name == launch.cwd and program != launch.cwd and error.errno != errno.EPERM:
-        return f"working_dir {launch.cwd} cannot be entered"
+        return SpawnError(f"cannot enter working_dir {launch.cwd}: {reason}", hint="make it, or name another")
+    return SpawnError(f"cannot run {launch.argv[0]}: {reason}", hint=_hint(error, program, launch))
+
+
+def _hint(error: OSError, program: str, launch: Launch) -> str:
+    """What the machine lacks, as far as the error number and a look at the files can tell, and what to do."""
     match error.errno:
         case errno.ENOENT if "/" not in program:
-            return f"no such program on PATH, which was {launch.env.get('PATH') or os.defpath}"
+            path = launch.env.get("PATH") or os.defpath
+            return f"it is not on its PATH, {path}; install it, or write its path"
         case errno.ENOENT if os.path.exists(program):
-            return f"{program} exists, but the interpreter in its first line or its loader does not"
+            return f"{program} exists, but the interpreter in its first line or its loader does not; install that"
         case errno.ENOENT | errno.ENOTDIR:
-            return f"there is no file {program}"
+            return f"there is no file {program}; install it, or name another"
         case errno.EACCES if os.path.isdir(program):
-            return f"{program} is a folder"
+            return f"{program} is a folder; name a program"
         case errno.EACCES:
-            return f"{program} is not executable for user {os.geteuid() if launch.uid is None else launch.uid}"
+            user = os.geteuid() if launch.uid is None else launch.uid
+            return f"{program} is not executable for user {user}; make it so, or name another"
         case errno.ENOEXEC:
-            return f"{program} is no program for this machine and has no #! line"
+            return f"{program} is no program for this machine and has no #! line; write one, or install another"
         case errno.EPERM:
             return "circusd may not change to that user or group; it must run as root for that"
         case errno.EAGAIN:

@@ -171,7 +171,7 @@ async def test_a_reload_of_everything_answers_what_failed(supervise, tmp_path):
     async with supervise(watcher("a", f"{program} 1000"), watcher("b")) as run:
         (a,), (b,) = run.pids("a"), run.pids("b")
         program.unlink()
-        with pytest.raises(CircusError, match="reload of a stopped: "):
+        with pytest.raises(CircusError, match="a was not reloaded: "):
             await run.call("reload", waiting=True)
         assert run.pids("a") == [a]
         assert run.pids("b") != [b]

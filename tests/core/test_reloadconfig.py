@@ -338,7 +338,7 @@ async def test_what_could_not_be_followed_is_answered_and_tried_again(supervise,
         a, b = run.pids("a"), run.pids("b")
         file.write(broken)
         for _ in range(2):
-            with pytest.raises(CircusError, match=r"reload of a stopped: .*there is no file .*the old processes go on"):
+            with pytest.raises(CircusError, match=r"a was not reloaded: .*there is no file .*the old processes go on"):
                 await run.call("reloadconfig", waiting=True)
             assert (run.pids("a"), run.pids("b")) == (a, b)
             assert [action["target"] for action in (await run.call("reloadconfig", plan=True))["plan"]] == ["a"]

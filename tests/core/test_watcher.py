@@ -393,7 +393,7 @@ async def test_a_reload_whose_spawn_fails_leaves_the_old_processes(supervise, tm
         # The shell opens the script a moment after it was started.
         until(lambda: all(cmdline(pid)[0] == "sleep" for pid in before))
         program.unlink()
-        with pytest.raises(CircusError, match=r"reload of w stopped: .*the old processes go on"):
+        with pytest.raises(CircusError, match=r"w was not reloaded: .*the old processes go on"):
             await run.call("reload", name="w", waiting=True)
         assert run.pids("w") == before
         assert (await run.call("status", name="w"))["status"] == "active"
@@ -757,3 +757,22 @@ async def test_what_is_killed_after_a_stop_was_ordered_does_not_come_back(superv
         until(lambda: not alive(pid))
         await stopping
         assert len(run.events.named("process_spawned")) == 1
+
+
+async def test_what_is_said_of_a_watcher_names_it_once(supervise, caplog):
+    lacking = watcher("lacking", working_dir="/no/such", max_retry=2, restart_delay=0)
+    async with supervise(lacking, watcher("w")) as run:
+        await run.events.wait_for("watcher_gave_up")
+        with pytest.raises(CircusError, match=r"^w was not reloaded: cannot enter working_dir /no/such: "):
+            await run.call("set", name="w", options={"working_dir": "/no/such"}, waiting=True)
+    said = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    cannot = "cannot enter working_dir /no/such: No such file or directory (make it, or name another)"
+    assert said == [
+        f"lacking/1: {cannot}; next try in 0.1 s",
+        f"lacking did not start: {cannot}",
+        f"lacking/1: {cannot}",
+        f"lacking/1: given up: {cannot}; tried twice",
+        f"w/2: {cannot}; next try in 0.5 s",
+        "w: its options are again what they were",
+        f"w was not reloaded: {cannot} (the old processes go on)",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,3 +78,12 @@ def test_reloadconfig_says_what_has_come_to_be_lacking(circusd: Start) -> None:
     running = circusd("[watcher:a]\ncmd = sleep 1000\n").up()
     running.configure(LACKING)
     assert running.call("reloadconfig", plan=True)["warnings"] == lacks(running.path)
+
+
+def test_circusctl_prints_the_warnings_beside_the_plan(circusd: Start) -> None:
+    running = circusd("[watcher:a]\ncmd = sleep 1000\n").up()
+    running.configure("[watcher:a]\ncmd = sleep 1000\n[watcher:b]\ncmd = no-such-program\n")
+    words = [sys.executable, "-m", "circus_plugins.ctl.main", "--endpoint", running.endpoint, "reloadconfig", "--plan"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "start b (its section is new)\n"
+    assert done.stderr.startswith(f"warning: {running.path}:7: [watcher:b] cmd: there is no program no-such-program")
