@@ -12,11 +12,12 @@ from circus_core.events import Event, circus, event
 from circus_core.kinds import BOOLEAN
 from circus_core.options import Kind
 from circus_core.plugin import CircusPlugin
+from circus_core.structure import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from circus_core.model import Launch, ProcessRef, Refuse, RetryLater, WatcherOptions
+    from circus_core.model import Config, Launch, ProcessRef, Refuse, RetryLater, WatcherOptions
     from circus_core.plugin import Registry
     from circus_plugins.hooks.work import Work
 
@@ -25,6 +26,12 @@ NAMES = frozenset({
     "before_start", "after_start", "before_spawn", "after_spawn", "before_stop", "after_stop", "before_signal",
     "after_signal", "before_reap", "after_reap", "extended_stats",
 })  # fmt: skip
+
+UNCALLED = f"{FAMILY}extended_stats"
+WHY_UNCALLED = (
+    "is never called: it is for the command stats, which this version does not have", "all other hooks are",
+)  # fmt: skip
+"""What is wrong, and what to do."""
 
 
 def _text(path: str, lenient: bool) -> str:
@@ -97,6 +104,14 @@ class Hooks(CircusPlugin):
             help="A Python function that is called inside circusd, as `package.module.function`. With `, true` after it"
             " an exception counts as success.",
         )  # fmt: skip
+
+    def circus_check_config(self, config: Config) -> list[Problem]:
+        """Which hooks nothing in this version calls."""
+        return [
+            Problem(f"watcher:{watcher.name}", UNCALLED, *WHY_UNCALLED, warning=True)
+            for watcher in config.watchers.values()
+            if UNCALLED in watcher.extra
+        ]
 
     def circus_startup(self, supervisor: Any) -> None:
         """Nothing is done before a watcher with hooks starts."""
