@@ -9,7 +9,7 @@ import zmq
 
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
-from circus_plugins.doors.address import default_endpoint
+from circus_plugins.doors.address import default_endpoint, silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,8 @@ class Client:
 
     `timeout` is how many seconds an answer, or the next line of progress, may take. `key` is a file made by
     `circusctl keys new`, or the keys in it. `ssh` is `[USER@]HOST[:PORT]` to go through, with `ssh_keyfile` if it
-    needs one; `endpoint` is then what circusd is bound to there. Not for several threads at once.
+    needs one; `endpoint` is then what circusd is bound to there. With `patience`, a call without a timeout of its own
+    ends after so many seconds if this machine knows that nobody listens there. Not for several threads at once.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Client:
         key: str | Pair | None = None,
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
+        patience: float | None = None,
     ) -> None:
         self.endpoint = endpoint or (default_endpoint() if ssh is None else wire.FAR_ENDPOINT)
         self.timeout = timeout
+        self._patience = patience
         self._number = 0
         self._linger = 0
         self._connections = Connections(key, ssh, ssh_keyfile)
@@ -90,7 +93,7 @@ class Client:
         asked = False
         deadline = time.monotonic() + allowed
         while True:
-            if not self._handshake.wait(deadline - time.monotonic()):
+            if not self._answered(deadline, self._patience if timeout is None else None):
                 if not patient or asked:
                     doubt = self._handshake.doubt()
                     raise wire.no_answer(self.endpoint, allowed, self._connections.ssh, doubt)
@@ -107,6 +110,16 @@ class Client:
             if mine or patient:
                 asked = False
                 deadline = time.monotonic() + allowed
+
+    def _answered(self, deadline: float, patience: float | None) -> bool:
+        """Whether an answer is there by then; raises NoAnswerError after `patience` if nobody is."""
+        if patience is not None and patience < deadline - time.monotonic():
+            if self._handshake.wait(patience):
+                return True
+            absence = silence(self.endpoint) if self._connections.ssh is None else ""
+            if absence:
+                raise wire.nobody(self.endpoint, absence)
+        return self._handshake.wait(deadline - time.monotonic())
 
     def _send(self, allowed: float, command: str, properties: Mapping[str, Any], **manner: bool) -> int:
         self._number += 1

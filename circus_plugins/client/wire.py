@@ -27,9 +27,10 @@ _BY_ERRNO: dict[object, type[CircusError]] = {
 
 
 class NoAnswerError(CircusError):
-    """Nothing answered in time."""
+    """Nothing answered in time; `timed_out` is False where the time was cut short, as nobody was there to answer."""
 
     code = "no-answer"
+    timed_out = True
 
 
 def no_answer(endpoint: str, timeout: float, through: str | None = None, doubt: str = "") -> NoAnswerError:
@@ -40,6 +41,13 @@ def no_answer(endpoint: str, timeout: float, through: str | None = None, doubt: 
         f"no answer from {where} within {timeout:g} seconds" + (f": {why}" if why else ""),
         hint="is circusd running, and is this its endpoint?" if why else "a command with `waiting` may need more time",
     )
+
+
+def nobody(endpoint: str, absence: str) -> NoAnswerError:
+    """Not timed out, for the reason `absence` there is nobody to wait for."""
+    error = NoAnswerError(f"no answer from {endpoint}: {absence}", hint="is circusd running, and is this its endpoint?")
+    error.timed_out = False
+    return error
 
 
 def request(

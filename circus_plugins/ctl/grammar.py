@@ -13,7 +13,8 @@ GLOBALS = (
     Argument("endpoint", "text", "Where circusd listens, such as ipc:///run/circus/control.sock or "
              "tcp://127.0.0.1:5555. Else CIRCUSCTL_ENDPOINT counts, else the runtime directory."),
     Argument("timeout", "number", "Seconds to wait for an answer. Unless this is given, a command with --waiting "
-             "goes on for as long as circusd shows that it is alive.", default=5.0),
+             "goes on for as long as circusd shows that it is alive; and where nobody listens, any command ends "
+             "after a second.", default=5.0),
     Argument("json", "boolean", "Print the reply as one line of JSON."),
     Argument("prettify", "boolean", "With --json: indent it."),
     Argument("key", "text", "The client's key file, where circusd asks for one. Else CIRCUSCTL_KEY counts."),

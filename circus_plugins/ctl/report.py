@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from circus_plugins.ctl.settings import Settings
@@ -53,9 +53,17 @@ def mistake(message: str, hint: str = "", usage: str = "") -> None:
 
 def say(*lines: str) -> None:
     """Print lines on standard error; if nobody can be told there is nothing to be done about it."""
-    with suppress(OSError):
-        for line in lines:
-            print(line, file=sys.stderr)
+    try:
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+    except OSError:
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO) -> None:
+    """Throw away what a stream could not write, so that Python does not find out again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _lines(command: str, properties: dict[str, Any], answer: dict[str, Any], settings: Settings) -> list[str]:

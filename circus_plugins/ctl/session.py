@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from circus_plugins.ctl.settings import Settings
 
 __all__ = ["NoAnswerError", "Session", "advice"]
-
-
+PATIENCE = 1.0
+"""Seconds that a circusd which is just starting gets to open its endpoint, if nobody asked for a timeout."""
 UNFINISHED = "Whatever circusd has begun goes on."
 
 
@@ -30,7 +30,9 @@ class Session:
         """The connected client; raises EndpointError for a bad key file or tunnel."""
         if self._client is None:
             here = self.settings
-            self._client = Client(here.control_endpoint(), key=here.key, ssh=here.ssh, ssh_keyfile=here.ssh_keyfile)
+            self._client = Client(
+                here.control_endpoint(), key=here.key, ssh=here.ssh, ssh_keyfile=here.ssh_keyfile, patience=PATIENCE
+            )
         return self._client
 
     def nobody_there(self) -> bool:
@@ -39,7 +41,7 @@ class Session:
 
     def ask(self, command: str, properties: dict[str, Any], *, timeout: float | None = None) -> dict[str, Any]:
         """The reply to a request, error or not; raises NoAnswerError."""
-        return self.client.request(command, properties, timeout=timeout or self.settings.timeout)
+        return self.client.request(command, properties, timeout=timeout or self.settings.limit)
 
     def wait_for(self, command: str, properties: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request that may last; meanwhile the last line of a terminal says how far it is.
@@ -87,10 +89,10 @@ class ProgressLine:
 
 def advice(error: NoAnswerError) -> str:
     """What to tell somebody whose request was not answered, and what to check."""
-    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-    return (
-        f"Timed out.\n{error.message[:1].upper()}{error.message[1:]}.\n"
-        "Check that circusd runs (pgrep -a circusd); that this is its endpoint (`endpoint` in its [circus] section;\n"
-        "here --endpoint or CIRCUSCTL_ENDPOINT); and that you may use it (the socket's owner, or --key)."
-        f"{notes}"
-    )
+    lines = ["Timed out."] if error.timed_out else []
+    lines += [
+        f"{error.message[:1].upper()}{error.message[1:]}.",
+        "Check that circusd runs (pgrep -a circusd); that this is its endpoint (`endpoint` in its [circus] section;",
+        "here --endpoint or CIRCUSCTL_ENDPOINT); and that you may use it (the socket's owner, or --key).",
+    ]
+    return "\n".join([*lines, *getattr(error, "__notes__", ())])

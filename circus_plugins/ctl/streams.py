@@ -23,8 +23,7 @@ def prepare() -> None:
 
 def lost(error: OSError, status: int) -> int:
     """The exit status once standard output failed; `status` is what it would have been."""
-    # Python must not find out again when it flushes at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    report.give_up(sys.stdout)
     if isinstance(error, BrokenPipeError):  # whoever read the output has enough
         return status
     report.mistake(f"the output cannot be written: {error.strerror}")

@@ -206,6 +206,17 @@ def test_silence_has_its_cause_in_the_error(tmp_path: Path) -> None:
     assert "is circusd running" in caught.value.hint
 
 
+def test_a_client_of_some_patience_waits_no_longer_for_nobody(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/x.sock"
+    with Client(endpoint, timeout=3600, patience=0) as client:
+        with pytest.raises(NoAnswerError, match=r"x\.sock: there is no socket") as caught:
+            client.call("status", waiting=True)
+        assert not caught.value.timed_out
+        with pytest.raises(NoAnswerError, match=r"within 0\.05 seconds: there is no socket") as caught:
+            client.call("status", timeout=0.05)
+        assert caught.value.timed_out
+
+
 def test_what_speaks_something_else_is_not_said_to_ask_for_a_key() -> None:
     def answer(server: socket.socket) -> None:
         with server.accept()[0] as peer:

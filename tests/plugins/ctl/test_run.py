@@ -110,6 +110,15 @@ def test_no_answer_says_what_to_check(tmp_path: Path) -> None:
     assert "CIRCUSCTL_ENDPOINT" in "".join(advice)
 
 
+def test_nobody_is_waited_for_who_is_known_not_to_be_there(tmp_path: Path) -> None:
+    """Nobody asked for a timeout, so it ends before it would have timed out."""
+    done = circusctl("list", endpoint=f"ipc://{tmp_path}/none.sock")
+    assert (done.returncode, done.stdout) == (1, "")
+    first, *advice = done.stderr.splitlines()
+    assert first == f"No answer from ipc://{tmp_path}/none.sock: there is no socket {tmp_path}/none.sock."
+    assert "pgrep" in advice[0]
+
+
 def test_a_timeout_that_was_asked_for_is_kept(stub: Stub) -> None:
     stub.answers["stop"] = silence
     done = circusctl("stop", "--waiting", "--timeout", "0.2", endpoint=stub.endpoint)

@@ -20,7 +20,7 @@ def shell(line: str, endpoint: str, **changes: str) -> tuple[int, str, str]:
     ctl = " ".join(f"'{word}'" for word in COMMAND)
     done = subprocess.run(
         ["/bin/sh", "-c", line.replace("circusctl", ctl)],
-        env=environment(CIRCUSCTL_ENDPOINT=endpoint, **changes),
+        env=environment(CIRCUSCTL_ENDPOINT=endpoint, PYTHONUNBUFFERED="", **changes),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
