@@ -28,7 +28,7 @@ log = logging.getLogger("circus.process")
 class Ending:
     """How far the end of a process has come. `gone` is done with it, or fails if circusd may not kill it."""
 
-    __slots__ = ("_deadline", "_kin", "_process", "_remains", "_seen", "_signum", "_timer", "gone")
+    __slots__ = ("_asked", "_deadline", "_kin", "_process", "_remains", "_seen", "_signum", "_timer", "gone")
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -36,6 +36,8 @@ class Ending:
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._kin: dict[int, int] = {}
+        # Who has got `_signum` with the group. Many a program takes a second one for an order to hurry.
+        self._asked: dict[int, int] = {}
         self._seen: set[int] | None = None
         self._remains: Remains | None = None
         self.gone = noticed(asyncio.get_running_loop().create_future())
@@ -93,12 +95,20 @@ class Ending:
 
     def _send_to_all(self, signum: int, group: bool) -> None:
         pid = self._process.pid
+        members = self._members() if group else {}
+        self._asked = {}
         if not self._process.vetoed(pid, signum):
             self._send(signum, group)
-        self._tell(pid, signum)
-        if group:
-            for kin in self._kin:
-                self._tell(kin, signum)
+            self._asked = members
+        for each in (pid, *members):
+            self._tell(each, signum)
+
+    def _members(self) -> dict[int, int]:
+        """Who is reached by a signal to the group besides the process, with start times."""
+        pid = self._process.pid
+        kin = {*self._kin, *self._process.reaper.strangers().group(pid, dead=False)} - {pid}
+        stats = {each: seen for each in sorted(kin) if (seen := tree.stat(each)) is not None}
+        return {each: seen.started for each, seen in stats.items() if seen.alive and seen.group == pid}
 
     def _send(self, signum: int, group: bool) -> bool:
         """False if circusd may not signal it."""
@@ -136,7 +146,9 @@ class Ending:
         if not self._process.requested:
             self._signum, grace = self._process.owner.terms()
             self._deadline = asyncio.get_running_loop().time() + grace
-        self._remains = Remains(self._left_over, self._signum, self._deadline, self._tell, self._restless)
+        self._remains = Remains(
+            self._left_over, self._signum, self._deadline, self._tell, self._restless, asked=self._asked
+        )
         self._remains.gone.add_done_callback(self._finish)
 
     def _left_over(self) -> dict[int, int]:

@@ -33,7 +33,7 @@ class Remains:
 
     `find` answers those that live now, pid and start time; it is called again whenever one of them ended, since a
     process may have forked between two looks. When it finds nobody, and (with True) when all are to be killed,
-    `restless` says whether to look once more.
+    `restless` says whether to look once more. Those in `asked` have the signal already.
     """
 
     def __init__(
@@ -43,12 +43,15 @@ class Remains:
         deadline: float,
         tell: Callable[[int, int], None],
         restless: Callable[[bool], bool] = lambda _killing: False,
+        *,
+        asked: Mapping[int, int] = {},
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._find = find
         self._signum = signum
         self._tell = tell
         self._restless = restless
+        self._asked = asked
         self._held: dict[int, int] = {}
         self._looking: asyncio.Handle | None = None
         self._restless_looks = 0
@@ -103,7 +106,8 @@ class Remains:
             return
         self._held[pid] = descriptor
         self._loop.add_reader(descriptor, self._ended, pid)
-        self._send(pid)
+        if self._signum == signal.SIGKILL or self._asked.get(pid) != started:
+            self._send(pid)
 
     def _send(self, pid: int) -> None:
         try:

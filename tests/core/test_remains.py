@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import textwrap
 
@@ -194,6 +195,48 @@ async def test_stop_children_sends_the_stop_signal_to_all_of_the_group(supervise
         assert got.exists()
         assert len(run.events.named("process_signaled", signum=signal.SIGTERM)) == 2
         assert run.events.named("process_signaled", pid=pid)
+
+
+async def test_who_was_asked_with_the_group_is_not_asked_again_when_its_leader_ends(supervise, tmp_path):
+    """Many a program takes a second signal for an order to hurry."""
+    cmd = python(f"""
+        import os, signal
+        if os.fork() == 0:
+            signals = {{signal.SIGTERM, signal.SIGUSR1}}
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+            if os.fork() == 0:
+                os.setsid()
+                name = "elsewhere"
+            else:
+                name = "member"
+            open({str(tmp_path)!r} + "/" + name, "w").write(str(os.getpid()))
+            os.rename({str(tmp_path)!r} + "/" + name, {str(tmp_path)!r} + "/" + name + ".up")
+            while signal.sigwait(signals) != signal.SIGUSR1:
+                pass
+            os._exit(0)
+        signal.pause()
+    """)
+    async with supervise(watcher("kids", cmd, stop_children=True, graceful_timeout=1000)) as run:
+        until((tmp_path / "member.up").exists)
+        until((tmp_path / "elsewhere.up").exists)
+        (pid,) = run.pids("kids")
+        member, elsewhere = (int((tmp_path / f"{name}.up").read_text()) for name in ("member", "elsewhere"))
+        await run.call("stop", name="kids")
+        await run.events.wait_for("process_exited")
+        # It is asked when the leader has ended, and then everybody who is left has been looked at.
+        await run.events.wait_for("process_signaled", pid=elsewhere)
+        told = [
+            (event.name, event.pid) for event in run.events.seen if event.name in ("process_signaled", "process_exited")
+        ]
+        assert told == [
+            ("process_signaled", pid),
+            ("process_signaled", member),
+            ("process_exited", pid),
+            ("process_signaled", elsewhere),
+        ]
+        for left in (elsewhere, member):
+            os.kill(left, signal.SIGUSR1)
+        await run.events.wait_for("watcher_stopped")
 
 
 async def test_without_stop_children_they_are_asked_once_their_parent_has_ended(supervise, tmp_path):
