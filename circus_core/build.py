@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field, frozen
 
 from circus_core.declarations import HOSTS
-from circus_core.document import RawSection
+from circus_core.document import RawSection, keep_first
 from circus_core.environment import Environments
 from circus_core.errors import OptionError
 from circus_core.expand import environment_variables, expand
@@ -89,7 +89,10 @@ class _Builder:
 
     def __attrs_post_init__(self) -> None:
         default = self.document.find("DEFAULT")
-        self.defaults = default.settings if default else {}
+        settings = default.settings if default else {}
+        self.defaults = {
+            self.spelled("watcher", key): evolve(setting, common=True) for key, setting in settings.items()
+        }
         env = [evolve(section, settings=self.settings(section)) for section in self.document.of("env")]
         self.environments = Environments(env, self.environ)
         self.variables = environment_variables({**self.environ, **self.environments.shared})
@@ -213,12 +216,27 @@ class _Builder:
     def settings(self, raw: RawSection) -> Settings:
         """The settings of a section and those of [DEFAULT], which sections with keys of their own need not know."""
         section = self.kinds.get(raw.kind)
-        taken = {
-            key: setting
-            for key, setting in self.defaults.items()
-            if raw.kind in ("env", "watcher", "plugin") or (section and section.find(key))
-        }
-        return {_spelled(section, key): setting for key, setting in {**taken, **raw.settings}.items()}
+        taken = self.defaults
+        if raw.kind == "env":
+            taken = {key: as_text for key, setting in taken.items() if (as_text := _as_text(setting)) is not None}
+        elif raw.kind not in ("watcher", "plugin"):
+            taken = {key: setting for key, setting in taken.items() if section and section.find(key)}
+        own: Settings = {}
+        for key, setting in raw.settings.items():
+            self.problems += keep_first(own, raw.title, self.spelled(raw.kind, key), setting)
+        return {**taken, **own}
+
+    def spelled(self, kind: str, key: str) -> str:
+        """The key of a family that TOML has as a table: `rlimit.nofile` is rlimit_nofile."""
+        # The section of a plugin has options of its watcher, too.
+        for known in (kind, "watcher") if kind == "plugin" else (kind,):
+            section = self.kinds.get(known)
+            joined = key.replace(".", "_", 1)
+            if section is not None and joined != key and not section.find(key):
+                family = section.find(joined)
+                if family and family.prefix:
+                    return joined
+        return key
 
     def expanded(self, settings: Settings, variables: Mapping[str, object]) -> Settings:
         return {key: _expanded(setting, variables) for key, setting in settings.items()}
@@ -244,13 +262,12 @@ class _Builder:
         return Place(self.document.files[0] if self.document.files else "", 0)
 
 
-def _spelled(section: Section | None, key: str) -> str:
-    """The key of a family that TOML has as a table: `rlimit.nofile` is rlimit_nofile."""
-    joined = key.replace(".", "_", 1)
-    if section is None or joined == key or section.find(key):
-        return key
-    family = section.find(joined)
-    return joined if family and family.prefix else key
+def _as_text(setting: Setting) -> Setting | None:
+    """The setting as a variable of an environment, as TOML writes its value; None for what is no single value."""
+    value = setting.value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    return evolve(setting, value=str(value)) if isinstance(value, str | int | float) else None
 
 
 def _expanded(setting: Setting, variables: Mapping[str, object]) -> Setting:
@@ -258,7 +275,7 @@ def _expanded(setting: Setting, variables: Mapping[str, object]) -> Setting:
     value = _with_values(setting.value, variables)
     if value == setting.value:
         return setting
-    return Setting(value, setting.place, text=setting.text or isinstance(value, str))
+    return evolve(setting, value=value, text=setting.text or isinstance(value, str))
 
 
 def _with_values(value: object, variables: Mapping[str, object]) -> object:

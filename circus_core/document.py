@@ -68,11 +68,17 @@ def merge(sections: Iterable[RawSection]) -> tuple[tuple[RawSection, ...], list[
         heads.setdefault(title, section)
         body = bodies.setdefault(title, {})
         for key, setting in section.settings.items():
-            kept = body.setdefault(key, setting)
-            if kept.value != setting.value:
-                message, hint = f"is set already at {kept.place}", "the first value is kept"
-                problems.append(Problem(section.title, key, message, hint, setting.place, warning=True))
+            problems += keep_first(body, section.title, key, setting)
     return tuple(evolve(head, settings=bodies[title]) for title, head in heads.items()), problems
+
+
+def keep_first(body: dict[str, Setting], title: str, key: str, setting: Setting) -> list[Problem]:
+    """Put a setting into the body of a section if none of its key is there; a warning if another one is."""
+    kept = body.setdefault(key, setting)
+    if kept.value == setting.value:
+        return []
+    message, hint = f"is set already at {kept.place}", "the first value is kept"
+    return [Problem(title, key, message, hint, setting.place, warning=True)]
 
 
 def read_text(path: str) -> tuple[str, list[Problem]]:

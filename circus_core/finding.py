@@ -74,12 +74,14 @@ def plugin_options(
 ) -> tuple[Any | None, list[Problem]]:
     """The options of a plugin: an instance of the class `Options` it declares, without one a mapping of what is set.
 
-    They are None if a problem is an error. `place` is that of its section.
+    They are None if a problem is an error. `place` is that of its section. What is in force for all sections counts for
+    a class that knows it.
     """
     declaration: type | None = getattr(plugin, "Options", None)
     if declaration is None:
         return {key: setting.value for key, setting in settings.items()}, []
     section = Section("plugin", declaration)
+    settings = {key: each for key, each in settings.items() if not each.common or section.find(key)}
     made, problems = structure(section, settings, title=f"plugin:{name}", strict=True, place=place)
     return made, [_of_plugin(section, problem) for problem in problems]
 

@@ -30,11 +30,15 @@ class Place:
 
 @attrs.frozen
 class Setting:
-    """A raw value and its place. `text` says that it came from a text format and still has to be parsed."""
+    """A raw value and its place. `text` says that it came from a text format and still has to be parsed.
+
+    `common` says that it is of [DEFAULT]: whoever knows all options it can have need not know this one.
+    """
 
     value: object
     place: Place | None = None
     text: bool = True
+    common: bool = False
 
 
 @attrs.frozen

@@ -103,7 +103,8 @@ def _share_out(
     own = {}
     for key, setting in settings.items():
         if key in mine or key in NEVER or watcher.find(key) is None:
-            own[key] = setting
+            if key in mine or not setting.common:
+                own[key] = setting
         else:
             before = group.settings.setdefault(key, setting)
             owner = group.owners.setdefault(key, name)
