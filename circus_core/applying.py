@@ -151,6 +151,7 @@ async def _do_plugin(supervisor: Supervisor, action: Action) -> None:
         await bus.shutdown(bus.loaded[name])
         assembly.unload(name)
     if action.what == "plugin-unload":
+        bus.forget(name)
         return
     try:
         await _load(supervisor, name)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from circus_core.implementations import Implementation
+    from circus_core.memory import Memory
     from circus_core.plugin import Registry
 
 log = logging.getLogger("circus.bus")
@@ -48,6 +49,7 @@ class Bus:
     announce: Callable[[Event], None] = field(
         default=attrs.Factory(lambda bus: bus.publish, takes_self=True), repr=False
     )
+    _memories: dict[str, Memory] = field(init=False, factory=dict, repr=False)
     _plugins: Implementations = field(init=False, factory=Implementations, repr=False)
     _delivery: Delivery = field(init=False, repr=False)
 
@@ -67,6 +69,7 @@ class Bus:
             raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
         hooks = self._plugins.hooks(name, plugin)
         loaded = Loaded(name, plugin, self.announce, self._failed, use or type(plugin).__qualname__, hooks)
+        loaded.memory = self._memories.setdefault(name, loaded.memory)
         self._plugins.add(loaded)
         self._delivery.expect(loaded)
         try:
@@ -83,8 +86,12 @@ class Bus:
         self.call(loaded, "circus_register_commands", registry=registry)
 
     def unload(self, name: str) -> None:
-        """Take a plugin off the bus; nothing reaches it afterwards."""
+        """Take a plugin off the bus; nothing reaches it afterwards. What it remembers is for the next of its name."""
         self._delivery.disconnect(self._plugins.remove(name))
+
+    def forget(self, name: str) -> None:
+        """Forget what a plugin remembered: no other takes its place."""
+        self._memories.pop(name, None)
 
     def call(self, loaded: Loaded, hook: str, **given: Any) -> Any:
         """Call one hook of one plugin, not isolated: what it raises is raised, as PluginError."""

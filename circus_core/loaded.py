@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from circus_core.held import Held
+from circus_core.memory import Memory
 from circus_core.periodic import Periodic
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Loaded:
     """A plugin on the bus and how it fares. `publish` is as `CircusPlugin.publish`; `failed` is told what it raised.
 
     `entered`: its `circus_startup` was called, and perhaps has not ended. `started`: it has ended, and
-    `circus_shutdown` was not called. `held` are the events that wait for that.
+    `circus_shutdown` was not called. `held` are the events that wait for that. `memory` outlives it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Loaded:
     last_error: str = ""
     disabled: bool = False
     held: Held = field(factory=Held, repr=False)
+    memory: Memory = field(factory=Memory, repr=False)
     periodic: list[Periodic] = field(factory=list, repr=False)
 
     def every(self, seconds: float, callback: Callback) -> Periodic:

@@ -15,6 +15,7 @@ from circus_core.options import MISSING, Effect, Option, Section
 
 if TYPE_CHECKING:
     from circus_core.events import Event
+    from circus_core.memory import Memory
     from circus_core.options import Kind
     from circus_core.periodic import Callback, Periodic
     from circus_core.requests import Command, Handler
@@ -39,6 +40,8 @@ class Client(Protocol):
 class PluginHost(Protocol):
     """What a plugin gets from where it runs, besides its client."""
 
+    memory: Memory
+
     def every(self, seconds: float, callback: Callback) -> Periodic:
         """As `CircusPlugin.every`."""
         ...
@@ -52,7 +55,7 @@ class CircusPlugin:
     """The base class of plugins. Every method whose name starts with `circus_` is a hook; `hookimpl` is optional.
 
     `name` is the plugin's name, `log` its logger, `client` its `Client`. `publish` makes an event of its own known to
-    everybody. A class attribute `Options` (an attrs class
+    everybody, and what it is to `remember` outlives its process. A class attribute `Options` (an attrs class
     whose fields are made by `option()`) declares its options, and `options` is then an instance of it; without it
     `options` is a mapping of texts. `host` says where it runs if its section does not: `process` is a process of its
     own, and `core` is inside circusd.
@@ -86,6 +89,19 @@ class CircusPlugin:
         It gets its `seq` and `at` in circusd, whichever process the plugin is in.
         """
         self._running("publish").publish(event)
+
+    def remember(self, key: str, value: object) -> None:
+        """Keep a value of JSON for the plugin that takes this one's place: after a crash, a restart, or with changed
+        options. None forgets it.
+
+        It is gone when circusd ends, or the section. By hand (`circus-plugin`) nobody takes this one's place. Raises
+        TypeError for what JSON has no word for.
+        """
+        self._running("remember").memory.remember(key, value)
+
+    def recall(self, key: str) -> Any:
+        """What this plugin or the one before it remembered, None if it is nothing. Tuples have become lists."""
+        return self._running("recall").memory.recall(key)
 
     def _running(self, method: str) -> PluginHost:
         if self._host is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import define, frozen
 
@@ -16,7 +17,7 @@ from circus_core.errors import CircusError
 from circus_core.kinds import BOOLEAN, NUMBER, REGEX, choice
 from circus_core.options import option
 from circus_core.plugin import CircusPlugin
-from circus_plugins.command_reloader.files import Seen, look, programs
+from circus_plugins.command_reloader.files import Seen, folders, look, programs, touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,14 @@ SOON = 0.05
 """Seconds from the kernel's notice to the first look: a change is seldom one step."""
 
 State = tuple[Seen | None, ...]
+
+
+class Files(NamedTuple):
+    """Files, how they were, and the inodes of the folders they were in."""
+
+    paths: tuple[str, ...]
+    state: State
+    folders: frozenset[int]
 
 
 @define
@@ -95,7 +104,7 @@ class CommandReloader(CircusPlugin):
             except OSError as error:
                 self._fall_back(error)
         for name in (await self.client.call("list"))["watchers"]:
-            await self._follow(name)
+            await self._follow(name, before=self._recalled(name))
 
     def circus_shutdown(self) -> None:
         """Let go of everything."""
@@ -108,8 +117,9 @@ class CommandReloader(CircusPlugin):
     # Which watchers
 
     async def circus_watcher_added(self, event: WatcherAdded) -> None:
-        """Follow it too."""
-        await self._follow(event.watcher)
+        """Follow it too, unless it was found at the start."""
+        if event.watcher.lower() not in self.followed:
+            await self._follow(event.watcher)
 
     async def circus_watcher_updated(self, event: WatcherUpdated) -> None:
         """It may run another program by now."""
@@ -120,6 +130,7 @@ class CommandReloader(CircusPlugin):
         """Nobody cares for its files any more."""
         # What is watched for it is let go at the next look.
         self.followed.pop(event.watcher.lower(), None)
+        self.remember(event.watcher.lower(), None)
 
     def _concerns(self, watcher: str) -> bool:
         if watcher.lower().startswith(PLUGINS):
@@ -127,7 +138,8 @@ class CommandReloader(CircusPlugin):
         pattern = self.options.watchers_regex
         return bool(pattern.match(watcher) or pattern.match(watcher.lower()))
 
-    async def _follow(self, watcher: str) -> None:
+    async def _follow(self, watcher: str, before: Files | None = None) -> None:
+        """Follow its files from now on; `before` is what the plugin that was here before this one knew of them."""
         if not self._concerns(watcher):
             return
         try:
@@ -138,8 +150,38 @@ class CommandReloader(CircusPlugin):
         paths = programs(options)
         self._try(lambda notices: notices.include(paths))
         state = tuple(look(path) for path in paths)
+        if before is not None and await self._missed(watcher, before, paths, state):
+            state = before.state
+            self.look_soon()
         self.followed[watcher.lower()] = Followed(watcher, paths, state, state)
+        self._keep(self.followed[watcher.lower()])
         self.log.debug("%s: follows %s", watcher, ", ".join(paths) or "nothing")
+
+    # What happened while no such plugin ran
+
+    def _recalled(self, watcher: str) -> Files | None:
+        kept = self.recall(watcher.lower())
+        if kept is None:
+            return None
+        state = tuple(seen and Seen(*seen) for seen in kept["running"])
+        return Files(tuple(kept["paths"]), state, frozenset(kept["folders"]))
+
+    def _keep(self, followed: Followed) -> None:
+        inodes = sorted({inode for path in followed.paths for inode in folders(path)})
+        kept = {"paths": followed.paths, "running": followed.running, "folders": inodes}
+        self.remember(followed.name.lower(), kept)
+
+    async def _missed(self, watcher: str, before: Files, paths: tuple[str, ...], state: State) -> bool:
+        """Whether there was a change after some process of it had started."""
+        if before.paths != paths or before.state == state:
+            return False
+        try:
+            details = (await self.client.call("status", name=watcher, extended=True))["details"]
+        except CircusError:
+            # It was removed meanwhile.
+            return False
+        oldest = max((process["age"] for process in details[watcher]["processes"]), default=0.0)
+        return time.time() - oldest <= max(touched(path, before.folders) for path in paths)
 
     # Their files
 
@@ -191,6 +233,7 @@ class CommandReloader(CircusPlugin):
         action = self.options.action
         self.log.warning("%s: %s changed; %s", followed.name, followed.changed(), action)
         followed.running = followed.last
+        self._keep(followed)
         manner = {"match": "simple"} if action == "restart" else {}
         # A watcher that the operator stopped stays stopped.
         self.client.cast(action, name=followed.name, running=True, **manner)

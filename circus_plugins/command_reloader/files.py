@@ -9,10 +9,11 @@ import os
 import shlex
 import shutil
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 SCRIPTS = frozenset(
     ".py .pyc .pyz .sh .bash .rb .js .mjs .cjs .ts .pl .php .lua .jar .tcl .r .jl .exs".split()  # noqa: SIM905
@@ -47,6 +48,29 @@ def look(path: str) -> Seen | None:
     except OSError:
         return None
     return Seen(real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def way(path: str) -> list[os.stat_result]:
+    """What there is on the way to a file, and itself: folders, symbolic links, the file."""
+    found = []
+    for folder, name in steps(path):
+        with suppress(OSError):
+            found.append(os.lstat(os.path.join(folder, name)))
+    return found
+
+
+def folders(path: str) -> list[int]:
+    """The inodes of the folders on the way to a file."""
+    return [each.st_ino for each in way(path) if stat.S_ISDIR(each.st_mode)]
+
+
+def touched(path: str, known: Container[int]) -> float:
+    """The latest change of a file, wall-clock seconds (ctime, inode(7)): of itself, a link to it, a folder on the way.
+
+    Folders that were `known` do not count, since theirs is the latest change of anything in them.
+    """
+    counting = [each for each in way(path) if not stat.S_ISDIR(each.st_mode) or each.st_ino not in known]
+    return max((each.st_ctime for each in counting), default=0.0)
 
 
 def steps(path: str) -> list[Step]:

@@ -18,11 +18,12 @@ SEPARATOR = ":::"
 
 @frozen
 class PluginOrders:
-    """A plugin to run."""
+    """A plugin to run. `memory` is the descriptor of what it remembers, if circusd keeps that."""
 
     name: str
     use: str
     settings: Mapping[str, Setting] = field(factory=dict)
+    memory: int | None = None
 
 
 @frozen
@@ -53,6 +54,7 @@ def inherited(fd: int) -> Orders:
                 key: Setting(entry["value"], Place(*entry["place"]) if entry["place"] else None, text=entry["text"])
                 for key, entry in each["settings"].items()
             },
+            each["memory"],
         )
         for each in told.pop("plugins")
     ]

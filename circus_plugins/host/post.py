@@ -13,7 +13,7 @@ from circus_core import logs
 from circus_core.model import in_words
 from circus_core.requests import Role
 from circus_plugins.doors.house import keyrings
-from circus_plugins.host import briefing
+from circus_plugins.host import briefing, shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +39,7 @@ class Post:
         self._fd = briefing.create(watcher)
         self._cursor = briefing.Cursor(self._fd)
         self._cursor.begun = self._cursor.handled = since
+        self._memories: dict[str, int] = {}
         self._health: dict[str, dict[str, Any]] = {}
         self._way: dict[str, Any] = {}
         self._keys = ("", "")
@@ -47,7 +48,8 @@ class Post:
     def close(self) -> None:
         self.settle()
         self._cursor.close()
-        os.close(self._fd)
+        for fd in (self._fd, *self._memories.values()):
+            os.close(fd)
 
     def settle(self) -> None:
         """Let nobody wait any longer."""
@@ -57,6 +59,7 @@ class Post:
     def brief(self, launch: Launch, supervisor: Any) -> Launch:
         """Write down the orders for the next process, and let the launch hand them over."""
         self._way = _way(supervisor)
+        self._keep_memories()
         options = supervisor.config.supervisor
         orders = {
             **self._way,
@@ -66,12 +69,20 @@ class Post:
             "check_delay": options.check_delay,
             "log_level": logging.getLevelName(logging.getLogger().level).lower(),
             "log_output": logs.output(),
-            "plugins": [_orders(plugin) for plugin in self.plugins],
+            "plugins": [{**_orders(plugin), "memory": self._memories[plugin.name]} for plugin in self.plugins],
         }
         briefing.write(self._fd, orders)
         after = launch.argv.index("--hosted") + 1
         argv = (*launch.argv[:after], str(self._fd), *launch.argv[after:])
-        return evolve(launch, argv=argv, pass_fds=(*launch.pass_fds, self._fd))
+        return evolve(launch, argv=argv, pass_fds=(*launch.pass_fds, self._fd, *self._memories.values()))
+
+    def _keep_memories(self) -> None:
+        names = [plugin.name for plugin in self.plugins]
+        for name in self._memories.keys() - names:
+            os.close(self._memories.pop(name))
+        for name in names:
+            if name not in self._memories:
+                self._memories[name] = shared.create(f"{self.watcher} {name}")
 
     def moved(self, supervisor: Any) -> bool:
         """Whether circusd is to be found elsewhere than the process was told."""

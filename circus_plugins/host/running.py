@@ -20,6 +20,7 @@ from circus_core.plugin import CircusPlugin
 from circus_plugins.client import AsyncClient
 from circus_plugins.host.decoding import typed
 from circus_plugins.host.reporter import Reporter
+from circus_plugins.host.shared import SharedMemory
 from circus_plugins.host.stream import Stream
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class Running:
         options, problems = plugin_options(each.name, plugin, each.settings)
         if options is None:
             raise ConfigError(problems)
+        if each.memory is not None:
+            loaded.memory = SharedMemory(each.memory)
         if isinstance(plugin, CircusPlugin):
             plugin.equip(each.name, HostClient(self._client, self._orders), options, loaded)
 

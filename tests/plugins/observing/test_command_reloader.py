@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -276,3 +278,95 @@ async def test_its_descriptor_is_closed(observe, app):
     async with observe(watchers("a") + section()):
         assert "anon_inode:inotify" in descriptors().values()
     assert "anon_inode:inotify" not in descriptors().values()
+
+
+# While it does not run
+
+
+def overwritten(root):
+    (root / "now" / "app.sh").write_text(SECOND)
+
+
+def replaced_by_an_older_file(root):
+    write(root / "app.new", SECOND)
+    os.utime(root / "app.new", (1, 1))
+    (root / "app.new").rename(root / "now" / "app.sh")
+
+
+def reached_by_another_link(root):
+    (root / "next").symlink_to("old")
+    (root / "next").rename(root / "now")
+
+
+def in_another_folder(root):
+    (root / "now").unlink()
+    (root / "old").rename(root / "now")
+
+
+@pytest.fixture
+def away(observe, tmp_path):
+    """`async with away() as run:` is with two watchers, and the reloader stopped once it has seen their files."""
+
+    @contextlib.asynccontextmanager
+    async def begin():
+        for name in ("old", "new"):
+            write(tmp_path / name / "app.sh")
+        (tmp_path / "now").symlink_to("new")
+        write(tmp_path / "b.sh")
+        both = watchers("a", cmd="./now/app.sh") + watchers("b", cmd="./b.sh")
+        async with observe(both + section(), "process") as run:
+            await caught_up(run)
+            await run.call("stop", name="plugin:reloader", waiting=True)
+            yield run
+
+    return begin
+
+
+async def back(run):
+    await run.call("start", name="plugin:reloader", waiting=True)
+
+
+@pytest.mark.parametrize("change", [overwritten, replaced_by_an_older_file, reached_by_another_link, in_another_folder])
+async def test_what_changed_meanwhile_is_found_when_it_is_back(away, tmp_path, change):
+    async with away() as run:
+        others = run.pids("b")
+        change(tmp_path)
+        await back(run)
+        await restarted(run)
+        assert run.pids("b") == others
+        assert not run.events.named("watcher_stopped", watcher="b")
+
+
+async def test_killed_with_a_change_before_the_next_one_runs(observe, app):
+    async with observe(watchers("a") + section(), "process") as run:
+        await caught_up(run)
+        (pid,) = run.pids("plugin:reloader")
+        os.kill(pid, signal.SIGSTOP)
+        app.write_text(SECOND)
+        os.kill(pid, signal.SIGKILL)
+        await restarted(run)
+
+
+async def test_neither_another_mode_nor_what_the_operator_restarted_meanwhile_is_a_change(away, tmp_path):
+    async with away() as run:
+        (tmp_path / "now" / "app.sh").chmod(0o700)
+        (tmp_path / "b.sh").write_text(SECOND)
+        await run.call("restart", name="b", waiting=True)
+        await back(run)
+        (tmp_path / "now" / "app.sh").chmod(0o755)
+        write(tmp_path / "c.sh")
+        await run.call("add", name="c", cmd=str(tmp_path / "c.sh"), start=True, waiting=True)
+        await caught_up(run)
+        # Its restart comes after those that were found at the start, if any were.
+        (tmp_path / "c.sh").write_text(SECOND)
+        await restarted(run, "c")
+        started = [event.watcher for event in run.events.named("watcher_started")]
+        assert (started.count("a"), started.count("b"), started.count("c")) == (1, 2, 2)
+
+
+async def test_inside_circusd_changed_options_leave_what_it_knew(observe, app):
+    async with observe(watchers("a") + section(loop_rate=1000)) as run:
+        await caught_up(run)
+        app.write_text(SECOND)
+        await run.call("plugins_set", name="reloader", options={"loop_rate": RATE}, waiting=True)
+        await restarted(run)
