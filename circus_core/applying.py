@@ -25,14 +25,12 @@ log = logging.getLogger("circus")
 def planned(supervisor: Supervisor, new: Reading) -> tuple[Action, ...]:
     """What `reload` would do now."""
     live = {key: Live(watcher.options, watcher.running) for key, watcher in supervisor.watchers.items()}
-    actions = plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded)
+    actions = plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded, supervisor.started)
     if supervisor.assembly.touches_files(new):
         return actions
-    # Nothing was read again, so what commands removed stays removed.
-    removed = supervisor.config.watchers.keys() - live.keys()
-    return tuple(
-        action for action in actions if action.target.lower() not in removed or action.what.startswith("plugin")
-    )
+    # Nothing was read again, so what commands removed stays removed, and nothing new is to be said about [circus].
+    done = {*(supervisor.config.watchers.keys() - live.keys()), "circus"}
+    return tuple(action for action in actions if action.target.lower() not in done or action.what.startswith("plugin"))
 
 
 async def reload(

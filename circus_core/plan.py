@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from circus_core.kinds import OCTAL
-from circus_core.options import Effect
-from circus_core.values import Change, diff, write
+from circus_core.options import NOTHING_SET, Effect
+from circus_core.values import Change, diff, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from circus_core.model import Config, PluginOptions, WatcherOptions
+    from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions
     from circus_core.options import Section
 
 MASK = "********"
@@ -64,16 +64,27 @@ class Live:
     running: bool
 
 
+def lasting(section: Section, options: SupervisorOptions) -> dict[str, object]:
+    """The values that circusd has until it is restarted, whatever its configuration says by then."""
+    return {entry.key: read(section, options, entry.key) for entry in section if entry.effect is Effect.RESTART}
+
+
 def plan(
-    sections: Mapping[str, Section], old: Config, new: Config, live: Mapping[str, Live], loaded: Container[str]
+    sections: Mapping[str, Section],
+    old: Config,
+    new: Config,
+    live: Mapping[str, Live],
+    loaded: Container[str],
+    started: Mapping[str, object] = NOTHING_SET,
 ) -> tuple[Action, ...]:
     """What has to be done to go from `old` to `new`, in order: removals, changes, then what is new.
 
     `live` are the watchers there are, by key, and `loaded` the plugins inside circusd. Whatever a file says and `live`
     lacks is added; what only commands added stays; and of a watcher's options those are changed that `old` and `new`
-    have differently, so that what commands changed and the files did not stays too.
+    have differently, so that what commands changed and the files did not stays too. `started` is what was `lasting`
+    when circusd started.
     """
-    actions = _supervisor(sections, old, new)
+    actions = _supervisor(sections["circus"], old, new, started)
     for name, watcher in live.items():
         if name in old.watchers and name not in new.watchers:
             actions.append(Action("remove", watcher.options.name, "its section is gone"))
@@ -120,15 +131,20 @@ def _change(section: Section, now: Live, before: WatcherOptions | None, wanted: 
     return [Action(what, now.options.name, why, changes)]
 
 
-def _supervisor(sections: Mapping[str, Section], old: Config, new: Config) -> list[Action]:
-    changes = diff(sections["circus"], old.supervisor, new.supervisor)
-    later = tuple(change for change in changes if change.effect is Effect.RESTART)
-    now = tuple(change for change in changes if change.effect is not Effect.RESTART)
+def _supervisor(section: Section, old: Config, new: Config, started: Mapping[str, object]) -> list[Action]:
+    now = tuple(
+        change for change in diff(section, old.supervisor, new.supervisor) if change.effect is not Effect.RESTART
+    )
+    before = {**lasting(section, old.supervisor), **started}
+    after = lasting(section, new.supervisor)
+    later = tuple(
+        Change(key, before[key], value, Effect.RESTART) for key, value in after.items() if before[key] != value
+    )
     actions = []
     if now:
-        actions.append(Action("update", "circus", _why(sections["circus"], now), now))
+        actions.append(Action("update", "circus", _why(section, now), now))
     if later:
-        why = f"{_why(sections['circus'], later)}: in force after a restart of circusd"
+        why = f"{_why(section, later)}: in force after a restart of circusd"
         actions.append(Action("restart-circusd", "circus", why, later))
     return actions
 

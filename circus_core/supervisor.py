@@ -23,7 +23,7 @@ from circus_core.events import (
     WatcherRemoved,
 )
 from circus_core.nearest import did_you_mean
-from circus_core.plan import in_start_order
+from circus_core.plan import in_start_order, lasting
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
 from circus_core.requests import Role
 from circus_core.signals import Signals
@@ -58,6 +58,7 @@ class Supervisor:
             source = assemble(path, plugins=plugins, config=None if isinstance(source, str) else source)
         self.assembly = source
         self.bus: Bus = source.bus
+        self.started = lasting(source.sections["circus"], source.config.supervisor)
         self.watchers: dict[str, Watcher] = {}
         self.client = LocalClient(self)
         self._daemon = daemon

@@ -256,7 +256,7 @@ async def test_a_changed_circus_section_is_in_force_and_touches_no_watcher(super
         assert done == [("update", "circus"), ("restart-circusd", "circus"), ("start", "c")]
         assert run.supervisor.config.supervisor.warmup_delay == 0.25
         assert (run.pids("a"), run.pids("b")) == (a, b)
-        assert await file.reload(run, new) == []
+        assert await file.reload(run, new) == [("restart-circusd", "circus")]
 
 
 async def test_restart_of_everything_reads_the_file_again(supervise, file):
@@ -394,3 +394,26 @@ async def test_a_plan_shows_values_as_get_does(supervise, file):
         file.write(TWO.replace("numprocesses = 2", "numprocesses = 2\numask = 027"))
         (step,) = (await run.call("reloadconfig", plan=True))["plan"]
         assert step["why"] == "umask unset -> 027"
+
+
+async def test_what_needs_a_restart_is_compared_with_what_circusd_started_with(supervise, file):
+    def circus(umask):
+        return f"[circus]\numask = {umask}\n" + TWO
+
+    async def why(run):
+        reply = await run.call("reloadconfig", waiting=True)
+        return [action["why"] for action in reply["plan"] if action["action"] == "restart-circusd"]
+
+    later = "in force after a restart of circusd"
+    async with file.supervised(circus("022")) as run:
+        for umask, said in (
+            ("027", [f"umask 022 -> 027: {later}"]),
+            ("027", [f"umask 022 -> 027: {later}"]),
+            ("077", [f"umask 022 -> 077: {later}"]),
+            ("022", []),
+            ("", [f"umask 022 -> unset: {later}"]),
+        ):
+            file.write(circus(umask))
+            assert await why(run) == said
+        await run.call("restart", waiting=True)
+        assert await why(run) == [f"umask 022 -> unset: {later}"]
