@@ -20,6 +20,7 @@ from circus_core import events, logs
 from circus_core.assembly import DEFAULT_PLUGINS, assemble
 from circus_core.document import RawSection
 from circus_core.model import Config, SupervisorOptions, WatcherOptions
+from circus_core.requests import Role
 from circus_core.structure import Place, Setting
 from circus_core.supervisor import Supervisor
 
@@ -91,8 +92,14 @@ class _Recording(Supervisor):
 
     def dispatch(self, command: str, properties: Mapping[str, Any], **given: Any) -> Reply | Awaitable[Reply]:
         if command not in FURTHER:
-            self.ordered.append((command, {key: value for key, value in properties.items() if value is not None}))
+            order = (command, {key: value for key, value in properties.items() if value is not None})
+            if not self._only_looks(command) or order not in self.ordered[-1:]:
+                self.ordered.append(order)
         return super().dispatch(command, properties, **given)
+
+    def _only_looks(self, command: str) -> bool:
+        found = self.assembly.commands.get(command)
+        return found is not None and found[0].role is Role.VIEW
 
 
 async def restart_each(run: Run) -> None:
@@ -113,9 +120,10 @@ async def check_plugin(
     """Run a plugin class inside circusd, then in a process of its own, with the same real watchers and scenario.
 
     Answers what it did; raises AssertionError, with the difference, if it did not do the same. Pids and fractions are
-    not compared, nor what comes once the scenario is over and the plugin quiet. Of several processes that end at once
-    the kernel tells in any order, so let watchers have one each, unless the plugin does not care. It is for classes
-    that only listen: one that implements an intervention raises ConfigError, as it would in a configuration.
+    not compared, nor how often in a row it asks for the same, nor what comes once the scenario is over and the plugin
+    quiet. Of several processes that end at once the kernel tells in any order, so let watchers have one each, unless
+    the plugin does not care. It is for classes that only listen: one that implements an intervention raises
+    ConfigError, as it would in a configuration.
     """
     done = [await _run(cls, name, options or {}, watchers, scenario, host) for host in ("core", "process")]
     inside, outside = (deeds.lines() for deeds in done)
