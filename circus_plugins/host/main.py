@@ -12,8 +12,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from circus_core import __version__, logs
-from circus_core.errors import CircusError, ConfigError, OptionError
+from circus_core.declarations import PluginOptions
+from circus_core.errors import CircusError, ConfigError, OptionError, PluginError
 from circus_core.kinds import LEVELS
+from circus_core.options import declared
 from circus_plugins.host import orders as told
 from circus_plugins.host.running import Running
 
@@ -72,8 +74,14 @@ def _by_hand(arguments: list[str]) -> Orders | None:
         parser.print_usage()
         return None
     name = given.plugin.replace(":", ".").rpartition(".")[2]
+    settings = told.settings(given.config or "")
+    for item in told.ignored(given.config or ""):
+        print(f"circus-plugin: --config: {item!r} is ignored, as it is not KEY:VALUE", file=sys.stderr)
+    active = settings.pop("active", None)
+    if active and not declared(PluginOptions)["active"].value(active.value, text=True):
+        raise PluginError(f"{given.plugin} is not run: --config has active:{active.value}", hint="leave that out")
     return told.Orders(
-        plugins=(told.PluginOrders(name.lower(), given.plugin, settings=told.settings(given.config or "")),),
+        plugins=(told.PluginOrders(name.lower(), given.plugin, settings=settings),),
         endpoint=given.endpoint or ("" if given.ssh else default_endpoint()),
         pubsub_endpoint=given.pubsub or "",
         check_delay=given.check_delay,

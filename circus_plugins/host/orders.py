@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from circus_core.declarations import sections
 from circus_core.structure import Place, Setting
 from circus_plugins.doors.keys import Pair
 from circus_plugins.host import briefing
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SEPARATOR = ":::"
+NAMES = ("name", "__name__")
 
 
 @frozen
@@ -64,6 +66,19 @@ def inherited(fd: int) -> Orders:
 
 
 def settings(config: str) -> dict[str, Setting]:
-    """The settings in `key:value:::key:value`, as Circus' --config has them (PROTOCOL.md 5.1)."""
+    """The settings in `key:value:::key:value`, as Circus' --config has them (PROTOCOL.md 5.1).
+
+    Circus puts in what a section has for the watcher of the plugin, too, and the names of the section.
+    """
+    known = sections()
     pairs = (item.partition(":") for item in config.split(SEPARATOR))
-    return {key.strip(): Setting(value.strip()) for key, colon, value in pairs if colon}
+    found = {key.strip(): value.strip() for key, colon, value in pairs if colon}
+    return {
+        key: Setting(value, common=key in NAMES or any(known[kind].find(key) for kind in ("plugin", "watcher")))
+        for key, value in found.items()
+    }
+
+
+def ignored(config: str) -> list[str]:
+    """What of such a text is no setting."""
+    return [item for item in config.split(SEPARATOR) if item.strip() and ":" not in item]

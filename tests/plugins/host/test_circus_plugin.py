@@ -58,6 +58,14 @@ def test_version():
         (["plugin.py:Intervening"], 1, "circus_veto_start is an intervention"),
         (["plugin.py:Picky"], 2, "port: is missing"),
         (["plugin.py:Picky", "--config", "port:x"], 2, "port: 'x'"),
+        (["plugin.py:Picky", "--config", "port:1:::prot:2"], 2, "prot: is not an option of this plugin"),
+        (
+            ["plugin.py:Picky", "--config", "active:no:::port:1"],
+            1,
+            "plugin.py:Picky is not run: --config has active:no",
+        ),
+        (["plugin.py:Picky", "--config", "active:perhaps:::port:1"], 2, "active = 'perhaps' isn't a valid boolean"),
+        (["plugin.py:Picky", "--config", "port=1"], 2, "--config: 'port=1' is ignored, as it is not KEY:VALUE"),
         (["plugin.py:Picky", "--log-level", "loud"], 2, "there is no log level 'loud'"),
         (["--hosted"], 1, "--hosted is for circusd only"),
         (["--hosted", "99", "x"], 1, "--hosted is for circusd only"),
@@ -103,6 +111,27 @@ async def test_it_is_told_what_happens_from_now_on_and_ends_in_good_order(hostin
             process.send_signal(signal.SIGHUP)
             await running.notes.wait_for("witness", hook="shutdown")
         assert process.returncode == 0
+
+
+async def test_what_circus_puts_into_a_config_is_no_mistake(hosting):
+    """PROTOCOL.md 5.1: all keys of the section, options of its watcher among them, and two that are always there."""
+    code = """
+        from attrs import frozen
+        from circus_core.kinds import INTEGER
+        from circus_core.options import option
+
+        class Sized(Witness):
+            @frozen
+            class Options:
+                size: int = option(INTEGER, 1, help="How much.")
+
+            def circus_startup(self):
+                self.note(hook="startup", size=self.options.size)
+    """
+    config = "__name__:plugin:sized:::active:True:::copy_env:True:::name:plugin:sized:::priority:1:::size:4"
+    async with hosting(ENDPOINTS, code) as running, plugin("plugin.py:Sized", *WHERE, "--config", config) as process:
+        assert (await running.notes.wait_for("sized", hook="startup"))["size"] == 4
+        process.terminate()
 
 
 async def test_circusd_tells_it_where_events_are(hosting):
