@@ -20,7 +20,7 @@ from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted
 from circus_core.hookspecs import ANSWERS, PREFIX
 from circus_core.implementations import Implementations
-from circus_core.loaded import Loaded
+from circus_core.loaded import SLOW, Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,8 @@ log = logging.getLogger("circus.bus")
 
 FAILURES_ALLOWED = 5
 """A plugin that fails so many times in a row is not called again."""
+LONG = 10.0
+"""Seconds after which a start that has not ended is in the log."""
 LAST_WORDS = 1.0
 """Seconds that a callback has to end once it is cancelled, before its plugin is shut down."""
 
@@ -42,10 +44,12 @@ class Bus:
     """Plugins by name, and the three ways to reach them: publish, ask, adjust.
 
     `announce` is what becomes of the events of plugins, and of the bus's own, that plugins started or failed; they are
-    published, unless this is the bus of a host process, which has them published by circusd.
+    published, unless this is the bus of a host process, which has them published by circusd. `patience` is how many
+    seconds one call of a plugin may take without a word in the log.
     """
 
     clock: Callable[[], float] = time.time
+    patience: float = SLOW
     announce: Callable[[Event], None] = field(
         default=attrs.Factory(lambda bus: bus.publish, takes_self=True), repr=False
     )
@@ -68,7 +72,8 @@ class Bus:
         if name in self.loaded:
             raise PluginError(f"a plugin named {name} is loaded already", hint="give one of them another name")
         hooks = self._plugins.hooks(name, plugin)
-        loaded = Loaded(name, plugin, self.announce, self._failed, use or type(plugin).__qualname__, hooks)
+        use = use or type(plugin).__qualname__
+        loaded = Loaded(name, plugin, self.announce, self._failed, use, hooks, self.patience)
         loaded.memory = self._memories.setdefault(name, loaded.memory)
         self._plugins.add(loaded)
         self._delivery.expect(loaded)
@@ -110,7 +115,12 @@ class Bus:
         Only then it gets events: first those since it was loaded. Nor is it asked anything about processes before.
         """
         loaded.entered = True
-        await self.finish(loaded, "circus_startup", **given)
+        late = "plugin %s: circus_startup has not ended after %g s, and is waited for"
+        complaint = asyncio.get_running_loop().call_later(LONG, log.warning, late, loaded.name, LONG)
+        try:
+            await self.finish(loaded, "circus_startup", **given)
+        finally:
+            complaint.cancel()
         self.connect(loaded)
         self.announce(PluginStarted(plugin=loaded.name))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,7 @@ class Delivery:
         happened: Event,
         unfinished: list[asyncio.Task[None]],
     ) -> None:
+        before = time.monotonic()
         for implementation in implementations:
             loaded = implementation.loaded
             try:
@@ -113,6 +115,12 @@ class Delivery:
                 self._failed(loaded, hook, error, happened)
             else:
                 loaded.in_a_row = 0
+            finally:
+                # A look at the clock for each is what tells who it was.
+                now = time.monotonic()
+                if now - before > loaded.patience:
+                    loaded.took(hook, now - before)
+                before = now
 
     def _follow(self, loaded: Loaded, hook: str, coroutine: Any, happened: Event) -> asyncio.Task[None]:
         """Run an async event handler beside everything else; its failure is the plugin's."""

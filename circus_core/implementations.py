@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -22,12 +23,17 @@ class Implementation:
     """One plugin's function for one hook, and which of the hook's arguments it takes."""
 
     loaded: Loaded
+    hook: str
     function: Callable[..., Any]
     arguments: tuple[str, ...]
     order: int = 0
 
     def __call__(self, given: dict[str, Any]) -> Any:
-        return self.function(**{name: given[name] for name in self.arguments})
+        began = time.monotonic()
+        try:
+            return self.function(**{name: given[name] for name in self.arguments})
+        finally:
+            self.loaded.took(self.hook, time.monotonic() - began)
 
     async def finish(self, given: dict[str, Any]) -> None:
         """Call it, and wait for what it answers if that is awaitable."""
@@ -88,5 +94,6 @@ class Implementations:
         for entry in caller.get_hookimpls() if caller is not None else ():
             loaded = self.loaded.get(entry.plugin_name)
             if loaded is not None:
-                found.append(Implementation(loaded, entry.function, entry.argnames, entry.trylast - entry.tryfirst))
+                order = entry.trylast - entry.tryfirst
+                found.append(Implementation(loaded, hook, entry.function, entry.argnames, order))
         return sorted(found, key=lambda each: each.order)

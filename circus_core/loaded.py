@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -17,13 +20,19 @@ if TYPE_CHECKING:
     from circus_core.events import Event
     from circus_core.periodic import Callback
 
+log = logging.getLogger("circus.bus")
+
+SLOW = 0.1
+"""Seconds that a plugin may keep circusd from all else without being named in the log."""
+
 
 @define(eq=False)
 class Loaded:
     """A plugin on the bus and how it fares. `publish` is as `CircusPlugin.publish`; `failed` is told what it raised.
 
     `entered`: its `circus_startup` was called, and perhaps has not ended. `started`: it has ended, and
-    `circus_shutdown` was not called. `held` are the events that wait for that. `memory` outlives it.
+    `circus_shutdown` was not called. `patience` is how many seconds one call may take without a word in the log. `held`
+    are the events that wait for its start. `memory` outlives it.
     """
 
     name: str
@@ -32,6 +41,7 @@ class Loaded:
     failed: Callable[[Loaded, str, Exception], None] = field(repr=False)
     use: str = ""
     hooks: tuple[str, ...] = ()
+    patience: float = SLOW
     entered: bool = False
     started: bool = False
     failures: int = 0
@@ -44,9 +54,22 @@ class Loaded:
 
     def every(self, seconds: float, callback: Callback) -> Periodic:
         """As `CircusPlugin.every`."""
-        made = Periodic(seconds, callback, lambda error: self.failed(self, f"every {seconds:g} s", error))
+        what = f"every {seconds:g} s"
+        made = Periodic(seconds, partial(self._timed, what, callback), lambda error: self.failed(self, what, error))
         self.periodic.append(made)
         return made
+
+    def _timed(self, what: str, callback: Callback) -> Any:
+        began = time.monotonic()
+        try:
+            return callback()
+        finally:
+            self.took(what, time.monotonic() - began)
+
+    def took(self, what: str, seconds: float) -> None:
+        """Note how long one call took: while plugins run, their process does nothing else."""
+        if seconds > self.patience:
+            log.warning("plugin %s: %s took %.1f s, and circusd did nothing else meanwhile", self.name, what, seconds)
 
     def end_periodic(self) -> list[asyncio.Task[object]]:
         """Call back no more; answers what is under way still, and cancelled."""

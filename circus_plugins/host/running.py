@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import time
@@ -66,7 +67,7 @@ class Running:
         self._orders = orders
         self._client = AsyncClient(orders.endpoint, key=orders.keys, ssh=orders.ssh)
         self._reporter = Reporter(self._client, orders.token)
-        self._bus = self._reporter.bus = Bus(announce=self._reporter.announce)
+        self._bus = self._reporter.bus = Bus(announce=self._reporter.announce, patience=math.inf)
         self._ending = asyncio.Event()
         self._queue: deque[dict[str, Any]] = deque()
         since = None if orders.cursor is None else max(orders.cursor.begun, orders.cursor.handled)
