@@ -88,6 +88,8 @@ async def test_one_that_is_added_starts_and_then_sees_what_happened_meanwhile(ho
     )
     async with hosting(APP) as run:
         await run.call("plugins_add", name="eye", use="acme", options={"host": host}, waiting=True)
+        # For a process, `waiting` ends with its spawn.
+        await run.notes.wait_for("eye", hook="startup")
         await run.call("set", name="app", options={"graceful_timeout": 5}, waiting=True)
         updated = [event.seq for event in run.events.named("watcher_updated", watcher="app")]
         await run.notes.wait_for("eye", hook="updated", seq=updated[-1])
