@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from circus_core.options import Kind
-    from circus_core.requests import Argument, Progress
+    from circus_core.requests import Argument, Guard, Progress
     from circus_core.supervisor import Supervisor
 
 HANDLERS: dict[str, Handler] = {}
@@ -42,7 +42,12 @@ def handles(name: str) -> Callable[[Handler], Handler]:
 
 
 def dispatch(
-    supervisor: Supervisor, name: str, properties: Mapping[str, Any], role: Role, progress: Progress | None
+    supervisor: Supervisor,
+    name: str,
+    properties: Mapping[str, Any],
+    role: Role,
+    progress: Progress | None,
+    guard: Guard | None = None,
 ) -> Reply | Awaitable[Reply]:
     """Check a request and run it; raises CircusError for what is refused."""
     found = supervisor.assembly.commands.get(name.lower())
@@ -59,7 +64,7 @@ def dispatch(
         raise ConflictError(
             f"{command.name} cannot be run: the plugin {command.plugin} has not started", hint="try again"
         )
-    return handler(supervisor, Request(command, _check(command, properties), progress))
+    return handler(supervisor, Request(command, _check(command, properties), progress, guard))
 
 
 def _check(command: Command, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from circus_core.assembly import Reading
+    from circus_core.model import WatcherOptions
     from circus_core.plan import Action
     from circus_core.process import Process
     from circus_core.queue import Outcomes
     from circus_core.requests import Reply, Request
     from circus_core.supervisor import Supervisor
+    from circus_core.values import Change
     from circus_core.watcher import Watcher
 
 log = logging.getLogger("circus")
@@ -217,9 +219,15 @@ def _set(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     watcher = supervisor.watcher(request.name or "")
     section = supervisor.assembly.sections["watcher"]
     asked = request["options"]
+
+    def change(options: WatcherOptions) -> tuple[WatcherOptions, tuple[Change, ...]]:
+        if request.guard is not None:
+            request.guard(options)
+        return changing.changed(section, options, asked)
+
     # What is wrong is said at once; what it comes to depends on the changes that are still waiting for their turn.
-    changing.changed(section, watcher.options, asked)
-    return _answer(request, watcher.update(lambda options: changing.changed(section, options, asked)), _nothing)
+    change(watcher.options)
+    return _answer(request, watcher.update(change), _nothing)
 
 
 @handles("add")

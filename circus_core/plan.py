@@ -105,10 +105,14 @@ def merged(
 ) -> WatcherOptions:
     """What a watcher is to have: what it has `now`, and over that what its section has `wanted` other than `before`.
 
-    All that the section says, where it is new, and where some of it would contradict what commands have set.
+    All that the section says, where it is new, and where some of it would contradict what commands have set. Where it
+    names another user or group, what commands had the one before run is not for the new one: all that decides what is
+    launched is as the section says.
     """
     if before is not None:
         changes = diff(section, before, wanted)
+        if any(change.key in ("uid", "gid") for change in changes):
+            changes += tuple(each for each in diff(section, now, wanted) if each.effect is Effect.RELOAD)
         made = write(section, now, {change.key: change.new for change in changes})
         if not made.contradictions():
             return made

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from circus_core.model import WatcherOptions
     from circus_core.supervisor import Supervisor
 
 Reply = dict[str, Any]
 Progress = Callable[[str], None]
+Guard = Callable[["WatcherOptions"], None]
 Handler = Callable[["Supervisor", "Request"], Awaitable[Reply] | Reply]
 
 
@@ -99,16 +101,27 @@ class Command:
 
 
 class Request:
-    """A checked request: the command, its arguments with defaults filled in, and who sent it."""
+    """A checked request: the command, its arguments with defaults filled in, and who sent it.
 
-    __slots__ = ("arguments", "command", "name", "progress", "waiting")
+    `guard` is asked before a watcher with such options is changed, when its turn comes, and raises CircusError if the
+    change is not for the sender to make.
+    """
 
-    def __init__(self, command: Command, arguments: dict[str, Any], progress: Progress | None = None) -> None:
+    __slots__ = ("arguments", "command", "guard", "name", "progress", "waiting")
+
+    def __init__(
+        self,
+        command: Command,
+        arguments: dict[str, Any],
+        progress: Progress | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self.command = command
         self.arguments = arguments
         self.name: str | None = arguments.get("name")
         self.waiting = bool(arguments.get("waiting"))
         self.progress = progress
+        self.guard = guard
 
     def __getitem__(self, key: str) -> Any:
         return self.arguments[key]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from circus_core.bus import Bus
     from circus_core.model import Config, WatcherOptions
     from circus_core.queue import Outcomes
-    from circus_core.requests import Progress, Reply
+    from circus_core.requests import Guard, Progress, Reply
 
 log = logging.getLogger("circus")
 
@@ -267,6 +267,7 @@ class Supervisor:
         *,
         role: Role = Role.ADMIN,
         progress: Progress | None = None,
+        guard: Guard | None = None,
     ) -> Reply | Awaitable[Reply]:
         """Check and run a command; a dict if it is answered at once. Raises CircusError for what is refused."""
-        return dispatch(self, command, properties, role, progress)
+        return dispatch(self, command, properties, role, progress, guard)

@@ -19,8 +19,11 @@ from circus_plugins.doors.edge import Edge
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from circus_core.requests import Guard
     from circus_plugins.control.envelope import Envelope
     from circus_plugins.doors.door import Door
+
+    Check = Callable[[str, Mapping[str, Any]], Guard | None]
 
 log = logging.getLogger("circus.control")
 
@@ -42,15 +45,16 @@ class Dispatch(Protocol):
         *,
         role: Role = ...,
         progress: Callable[[str], None] | None = ...,
+        guard: Guard | None = ...,
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """A dict answer is complete; an awaitable one still lasts. Raises CircusError."""
         ...
 
 
 class Endpoint:
-    """Serves one open door. `check` may refuse a request before it is run, by raising CircusError."""
+    """Serves one open door. `check` may refuse a request before it is run, by raising CircusError, or give a guard."""
 
-    def __init__(self, door: Door, dispatch: Dispatch, check: Callable[[str, Mapping[str, Any]], None] | None) -> None:
+    def __init__(self, door: Door, dispatch: Dispatch, check: Check | None) -> None:
         self.door = door
         self._dispatch = dispatch
         self._check = check
@@ -76,10 +80,9 @@ class Endpoint:
                 raise request.problem
             if role is None:
                 raise ForbiddenError("this key was revoked", hint="ask for a new one")
-            if self._check is not None:
-                self._check(request.command, request.properties)
+            guard = self._check(request.command, request.properties) if self._check is not None else None
             told = self._teller(client, request) if request.progress and not request.cast else None
-            answer = self._dispatch(request.command, request.properties, role=role, progress=told)
+            answer = self._dispatch(request.command, request.properties, role=role, progress=told, guard=guard)
             if isinstance(answer, dict):
                 if not request.cast:
                     self._send(client, envelopes.success(request, answer))

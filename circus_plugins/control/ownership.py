@@ -8,30 +8,40 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from circus_core.errors import RequestError
+from circus_core.errors import ForbiddenError, RequestError
 from circus_core.options import Effect
+from circus_core.requests import Role
 from circus_plugins.doors.terms import account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from circus_core.model import WatcherOptions
+    from circus_core.requests import Guard
 
 REASON = "uid does not match endpoint_owner"
 """PROTOCOL.md 1.5, add."""
+ADMITTED = frozenset({"add", "set", "rm", "reloadconfig", "quit", "ipython", "plugins_rm", "plugin_report"})
+"""The commands for administrators that cannot have anything run as circusd's user, or are judged here one by one.
+
+With `plugin_report` comes a token that only the processes of plugins have.
+"""
+READ_BY_CIRCUSD = frozenset({"env_file"})
+"""Options that name a file which circusd itself opens, as whoever it runs as, for a watcher to have its contents."""
 
 
 class Ownership:
-    """Refuses an `add` or `set` by which the user `owner` would have something run as somebody else."""
+    """Refuses whatever the user `owner` would have run as somebody else."""
 
     def __init__(self, supervisor: Any, owner: int) -> None:
         self._supervisor = supervisor
         self._owner = owner
 
-    def __call__(self, command: str, properties: Mapping[str, Any]) -> None:
-        """Raise RequestError if this request is not for the owner to make."""
+    def __call__(self, command: str, properties: Mapping[str, Any]) -> Guard | None:
+        """Raise CircusError if this request is not for the owner to make; else the guard that goes with it."""
         command = command.lower()
         options = properties.get("options")
         if not isinstance(options, dict):
@@ -39,22 +49,39 @@ class Ownership:
         if command == "add":
             if "uid" not in options:
                 raise RequestError(REASON, hint=f"the options need uid = {self._owner} on this endpoint")
-            self._check_account(options)
+            self._check_options(options)
+            if not self._is_own(self._owner, options.get("gid")):
+                raise RequestError(f"{REASON}: user {self._owner} has no account, and so no group to run in")
         elif command == "set":
-            self._check_account(options)
-            watcher = self._supervisor.watchers.get(str(properties.get("name")).lower())
-            if watcher is not None:
-                self._check_watcher(watcher.options, options)
+            self._check_options(options)
+            return partial(self._check_watcher, asked=options)
+        elif self._owner != os.geteuid():
+            self._check_command(command)
+        return None
 
-    def _check_account(self, options: Mapping[str, Any]) -> None:
-        if "uid" in options and account(options["uid"]) != self._owner:
-            raise RequestError(REASON, hint=f"only uid = {self._owner} is possible on this endpoint")
-        if options.get("gid") is not None and not self._is_own(self._owner, options["gid"]):
-            raise RequestError(
-                f"{REASON}: user {self._owner} is not in the group {options['gid']}", hint="leave gid out"
+    def _check_command(self, name: str) -> None:
+        found = self._supervisor.assembly.commands.get(name)
+        if found is not None and found[0].role is Role.ADMIN and name not in ADMITTED:
+            raise ForbiddenError(
+                f"{name} is not for user {self._owner}, to whom endpoint_owner gives this endpoint: plugins run as"
+                " circusd's user",
+                hint="write it into the configuration and give the order `reloadconfig`",
             )
 
-    def _check_watcher(self, current: WatcherOptions, asked: Iterable[str]) -> None:
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        if "uid" in options and account(options["uid"]) != self._owner:
+            raise RequestError(REASON, hint=f"only uid = {self._owner} is possible on this endpoint")
+        gid = options.get("gid")
+        if gid is not None and not self._is_own(self._owner, gid):
+            raise RequestError(f"{REASON}: user {self._owner} is not in the group {gid}", hint="leave gid out")
+        for key in READ_BY_CIRCUSD & options.keys():
+            if options[key] is not None and self._owner != os.geteuid():
+                raise RequestError(
+                    f"{REASON}: circusd would read {key} as its own user, not as user {self._owner}",
+                    hint="set env, or write it into the configuration",
+                )
+
+    def _check_watcher(self, current: WatcherOptions, asked: Mapping[str, Any]) -> None:
         if self._is_own(current.uid, current.gid):
             return
         section = self._supervisor.assembly.sections["watcher"]
@@ -73,7 +100,11 @@ class Ownership:
         """Whether a process with these options has no rights that the owner has not."""
         if (os.geteuid() if uid is None else account(uid)) != self._owner:
             return False
-        return gid is None or self._owner == 0 or _group(gid) in _groups(self._owner)
+        if self._owner in (0, os.geteuid()):
+            return True
+        groups = _groups(self._owner)
+        # A user without an account has no group, and would be left with circusd's.
+        return bool(groups) if gid is None else _group(gid) in groups
 
 
 def _group(gid: object) -> int | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from circus_core import status
 from circus_core.changing import changed
-from circus_core.errors import CircusError, OptionError
+from circus_core.errors import CircusError, ForbiddenError, OptionError
 from circus_core.kinds import INTEGER, NUMBER, OCTAL, TEXT
 from circus_core.model import WatcherOptions, sections
 from circus_core.options import Effect, declared
@@ -242,6 +242,22 @@ async def test_a_change_that_became_wrong_while_it_waited_fails_when_its_turn_co
         with pytest.raises(CircusError, match="Singleton watcher has a single process"):
             await run.call("set", name="w", options={"numprocesses": 2}, waiting=True)
         assert [event.option for event in run.events.named("watcher_updated")] == ["singleton"]
+
+
+async def test_whose_a_watcher_is_counts_when_the_turn_of_the_change_comes(supervise):
+    def guard(options):
+        if options.priority == 7:
+            raise ForbiddenError("not for you")
+
+    async with supervise(watcher("w")) as run:
+        assert await run.call("restart", name="w") == {}
+        assert await run.call("set", name="w", options={"priority": 7}) == {}
+        asked = {"name": "w", "options": {"max_age": 5}, "waiting": True}
+        with pytest.raises(ForbiddenError, match="not for you"):
+            await run.supervisor.dispatch("set", asked, guard=guard)
+        with pytest.raises(ForbiddenError, match="not for you"):
+            run.supervisor.dispatch("set", asked, guard=guard)
+        assert run.supervisor.watcher("w").options.max_age == 0
 
 
 async def test_negative_numbers_of_processes_are_none(supervise):

@@ -8,7 +8,7 @@ from attrs import evolve
 from circus_core.kinds import TEXT
 from circus_core.model import Config, PluginOptions, SupervisorOptions, WatcherOptions, sections
 from circus_core.options import Effect, Option, Section
-from circus_core.plan import MASK, Action, Live, first_plan, in_start_order, masked, plan
+from circus_core.plan import MASK, Action, Live, first_plan, in_start_order, masked, merged, plan
 from circus_core.structure import Setting
 from circus_core.testing import watcher
 
@@ -207,6 +207,16 @@ def test_what_commands_set_counts_and_not_what_the_old_file_said():
         "adjust w: numprocesses 2 -> 4, priority 0 -> 1"
     ]
     assert against(old, old, Live(watcher("w", "sleep 9", numprocesses=2), True)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [({"uid": "ann"}, {"uid": "bob"}), ({"uid": "ann"}, {}), ({}, {"gid": "staff"})]
+)
+def test_what_was_set_for_one_account_is_not_run_by_another(before: dict[str, str], after: dict[str, str]) -> None:
+    section = sections()["watcher"]
+    now = watcher("w", "sleep 9", env={"A": "1"}, uid="ann", numprocesses=2)
+    made = merged(section, now, watcher("w", **before), watcher("w", **after))
+    assert made == watcher("w", **after, numprocesses=2)
 
 
 def test_a_stopped_watcher_is_told_to_stay_so():

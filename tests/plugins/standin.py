@@ -12,7 +12,7 @@ from circus_core.errors import CircusError, ForbiddenError, UnknownCommandError
 from circus_core.events import SupervisorReloaded
 from circus_core.model import Config, SupervisorOptions, sections
 from circus_core.plugin import Registry
-from circus_core.requests import Argument, Command, Request, Role
+from circus_core.requests import Argument, Command, Guard, Request, Role
 from circus_plugins.control import Control
 from circus_plugins.publisher import Publisher
 
@@ -25,7 +25,6 @@ class StandIn:
     def __init__(self, extra: Mapping[str, object], answers: Mapping[str, Callable[[Request], Answer]]) -> None:
         self.bus = Bus()
         self.sections = sections()
-        self.watchers: dict[str, Any] = {}
         self.commands: dict[str, Any] = {}
         self.config = Config(supervisor=SupervisorOptions(extra=extra))
         self.roles: list[Role] = []
@@ -61,6 +60,7 @@ class StandIn:
         *,
         role: Role = Role.ADMIN,
         progress: Callable[[str], None] | None = None,
+        guard: Guard | None = None,
     ) -> Answer:
         self.roles.append(role)
         if command.lower() not in self.commands:
@@ -69,7 +69,7 @@ class StandIn:
         if role < declaration.role:
             raise ForbiddenError(f"{command} needs the role {declaration.role.name.lower()}")
         arguments = {entry.name: properties.get(entry.name, entry.default) for entry in declaration.arguments}
-        answer: Answer = handler(self, Request(declaration, {**arguments, **properties}, progress))
+        answer: Answer = handler(self, Request(declaration, {**arguments, **properties}, progress, guard))
         return answer
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from circus_core.errors import RequestError
+from circus_core.errors import ForbiddenError, RequestError
 from circus_core.model import WatcherOptions
 from circus_core.options import Effect, declared
+from circus_core.requests import COMMANDS, Role
+from circus_plugins.control.ownership import ADMITTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,12 +83,45 @@ def test_every_option_that_decides_what_is_launched_is_refused(daemon: Circusd) 
             assert refused(daemon, "set", name="roots", options={entry.key + ("core" if entry.prefix else ""): None})
 
 
+def test_what_circusd_reads_or_runs_itself_is_refused_too(daemon: Circusd) -> None:
+    for command, options in (("set", {"env_file": "/etc/shadow"}), ("add", {"uid": "nobody", "env_file": "/x"})):
+        assert refused(daemon, command, name="theirs", cmd="env", options=options)
+    assert not refused(daemon, "set", name="theirs", options={"env_file": None})
+    for command in ("plugins_add", "plugins_set"):
+        with pytest.raises(ForbiddenError, match=f"{command} is not for user 65534"):
+            daemon.call(command, name="watchdog", use="watchdog", options={})
+
+
+def test_every_command_of_an_administrator_is_judged() -> None:
+    """A new one is refused to the owner until somebody has thought about it, and has put it here too."""
+    administrators = {name for name, command in COMMANDS.items() if command.role is Role.ADMIN}
+    assert administrators == {"add", "ipython", "quit", "reloadconfig", "rm", "set"}
+    assert administrators | {"plugins_rm", "plugin_report"} == ADMITTED
+
+
+def test_a_section_that_names_another_account_takes_back_what_was_set(daemon: Circusd) -> None:
+    daemon.call("set", name="theirs", options={"cmd": "sleep 601", "numprocesses": 2}, waiting=True)
+    daemon.configure(CONFIGURATION.replace("uid = nobody\n", "uid = root\n", 1))
+    daemon.call("reloadconfig", waiting=True)
+    options = daemon.call("get", name="theirs", keys=["cmd", "uid", "numprocesses"])["options"]
+    assert options == {"cmd": "sleep 600", "uid": "root", "numprocesses": 2}
+    assert refused(daemon, "set", name="theirs", options={"cmd": "sleep 601"})
+
+
+def test_a_user_without_an_account_has_no_group_to_run_in(circusd: Callable[..., Circusd]) -> None:
+    daemon = circusd("[circus]\nendpoint_owner = 54321\n[watcher:theirs]\ncmd = sleep 600\nuid = 54321\n").up()
+    assert refused(daemon, "add", name="new", cmd="id", options={"uid": 54321})
+    assert refused(daemon, "add", name="new", cmd="id", options={"uid": 54321, "gid": 54321})
+    assert refused(daemon, "set", name="theirs", options={"cmd": "id"})
+    assert not refused(daemon, "set", name="theirs", options={"numprocesses": 0})
+
+
 def test_the_owner_changes_what_is_theirs_and_how_many_run_of_the_rest(daemon: Circusd) -> None:
     for name in ("roots", "theirs"):
         assert not refused(daemon, "set", name=name, options={"numprocesses": 2, "graceful_timeout": 1})
     assert not refused(daemon, "set", name="theirs", options={"cmd": "sleep 601", "gid": "nogroup"})
     assert not refused(daemon, "set", name="theirs", options={"uid": 65534})
-    for options in ({"uid": "root"}, {"gid": "root"}, {"gid": 0}, {"gid": "no-such-group"}):
+    for options in ({"uid": "root"}, {"uid": None}, {"gid": "root"}, {"gid": 0}, {"gid": "no-such-group"}):
         assert refused(daemon, "set", name="theirs", options=options)
         assert refused(daemon, "add", name="new", cmd="id", options={"uid": "nobody", **options})
     assert refused(daemon, "add", name="new", cmd="id")
