@@ -67,6 +67,9 @@ class SupervisorOptions:
     fqdn_prefix: str | None = option(
         TEXT, None, effect=RESTART, help="Put before this host's name in the `host` of events, as `PREFIX@HOST`."
     )
+    stream_backend: str | None = option(
+        TEXT, None, help="Accepted for Circus' sake, which documents it and does not read it either."
+    )
     include: str | None = option(PATTERNS, None, help="Further files to read: blank-separated globs.")
     include_dir: str | None = option(
         PATTERNS, None, help="Folders whose *.ini and *.toml are read too: blank-separated globs."
