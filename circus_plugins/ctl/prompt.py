@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import CompleteEvent, Completion
     from prompt_toolkit.document import Document
+    from prompt_toolkit.key_binding import KeyPressEvent
 
     from circus_plugins.ctl.program import Program
 
@@ -82,7 +83,10 @@ def _sure(session: PromptSession[str]) -> bool:
 def _session(program: Program) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer
+    from prompt_toolkit.enums import DEFAULT_BUFFER
+    from prompt_toolkit.filters import has_focus
     from prompt_toolkit.history import FileHistory, InMemoryHistory
+    from prompt_toolkit.key_binding import KeyBindings
 
     from circus_plugins.ctl import completion
 
@@ -101,7 +105,29 @@ def _session(program: Program) -> PromptSession[str]:
 
     file = history_file()
     history = FileHistory(file) if file else InMemoryHistory()
-    return PromptSession(history=history, completer=Lines(), complete_while_typing=False)
+    keys = KeyBindings()
+    keys.add("tab", filter=has_focus(DEFAULT_BUFFER))(_complete)
+    return PromptSession(history=history, completer=Lines(), complete_while_typing=False, key_bindings=keys)
+
+
+def _complete(event: KeyPressEvent) -> None:
+    """Complete the word before the next key is read; the library's own way is a task, which such a key overtakes."""
+    from prompt_toolkit.buffer import CompletionState
+    from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
+
+    buffer = event.current_buffer
+    if buffer.complete_state is not None:
+        buffer.complete_next()
+        return
+    found = list(buffer.completer.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+    common = get_common_complete_suffix(buffer.document, found)
+    if len(found) == 1:
+        buffer.apply_completion(found[0])
+    elif common:
+        buffer.insert_text(common)
+    elif found:
+        buffer.complete_state = CompletionState(buffer.document, found)
+        buffer.on_completions_changed.fire()
 
 
 def history_file() -> str:

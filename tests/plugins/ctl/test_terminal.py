@@ -159,6 +159,24 @@ def test_the_prompt(stub: Stub, tmp_path: Path) -> None:
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+def test_keys_at_the_prompt_count_in_their_order_however_fast_they_come(stub: Stub, tmp_path: Path) -> None:
+    stub.answers["list"] = {"watchers": ["api", "web-1", "web-2", "my watcher"]}
+    stub.answers["stop"] = stub.answers["start"] = {}
+    stub.answers["commands"] = {"commands": []}
+    with Screen(endpoint=stub.endpoint, XDG_STATE_HOME=str(tmp_path)) as screen:
+        screen.until("(circusctl)")
+        for keys in ("sto\tap\t\r", "sto\tw\t2\t\r", "stop w\t\t\t\r", "stop 'my\t\r", "start zz\t\r"):
+            screen.type(keys)
+            screen.until("ok")
+            screen.until("(circusctl)")
+        screen.type("stop w\t\t")
+        screen.until("web-2")
+        screen.type("\x03\x04")
+        assert screen.finish()[0] == 0
+    assert stub.of("stop") == [{"name": name} for name in ("api", "web-2", "web-1", "my watcher")]
+    assert stub.of("start") == [{"name": "zz"}]
+
+
 def test_the_prompt_goes_on_without_circusd(tmp_path: Path) -> None:
     with Screen("--timeout", "0.1", endpoint=f"ipc://{tmp_path}/none", XDG_STATE_HOME=str(tmp_path)) as screen:
         screen.until("Timed out.")
