@@ -30,6 +30,7 @@ class Effect(enum.Enum):
     """What a running watcher needs for a changed option to take effect."""
 
     NOW = "at once"
+    OUTPUT = "output goes elsewhere at once; processes that had no stream are replaced by a graceful reload"
     SCALE = "the number of processes is adjusted"
     RELOAD = "a graceful reload: new processes first, then the old ones stop"
     RESTART = "circusd must be restarted"

@@ -87,7 +87,7 @@ class Ownership:
         section = self._supervisor.assembly.sections["watcher"]
         for key in asked:
             entry = section.find(key)
-            if entry is None or entry.effect is Effect.RELOAD:
+            if entry is None or entry.effect in (Effect.RELOAD, Effect.OUTPUT):
                 who = "circusd's user" if current.uid is None else f"uid {current.uid}"
                 group = "" if current.gid is None else f" and gid {current.gid}"
                 raise RequestError(

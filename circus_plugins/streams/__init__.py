@@ -1,0 +1,141 @@
+"""The plugin `streams`: what processes write goes to files and other sinks (PROTOCOL.md 4.7), whole and in order.
+
+This module declares the options and hands on what happens. The rest of the plugin is imported for the first watcher
+that has a stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from circus_core.events import Event, event
+from circus_core.kinds import BOOLEAN
+from circus_core.options import Effect, Kind
+from circus_core.plugin import CircusPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circus_core.model import Config, Launch, ProcessRef, Refuse, WatcherOptions
+    from circus_core.plugin import Registry
+    from circus_core.structure import Problem
+    from circus_plugins.streams.work import Work
+
+FAMILIES = ("stdout_stream.", "stderr_stream.")
+
+
+def _value(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected a text or a number")
+    return value
+
+
+VALUE: Kind[Any] = Kind(
+    "text", "text", "isn't a text or a number", _value, _value, schema={"type": ["string", "number", "boolean"]}
+)
+
+
+@event
+class OutputLost(Event):
+    """What processes of a watcher wrote could not be kept; said once a minute as long as that goes on.
+
+    `sink` says where it was to go, `error` what was wrong, `lost` how many bytes since it last could be written.
+    """
+
+    name: ClassVar[str] = "output_lost"
+    watcher: str
+    channel: str
+    sink: str
+    error: str
+    lost: int
+
+
+class Streams(CircusPlugin):
+    """Reads the output of the processes that have streams, and hands it to their sinks."""
+
+    name = "streams"
+
+    def __init__(self) -> None:
+        self._supervisor: Any = None
+        self._work: Work | None = None
+
+    def circus_register_options(self, registry: Registry) -> None:
+        """`stdout_stream.*`, `stderr_stream.*` and `redirect_stderr` of `[watcher:...]`."""
+        for family in FAMILIES:
+            channel = family.partition("_")[0]
+            registry.option(
+                "watcher", family, VALUE, prefix=True, effect=Effect.OUTPUT,
+                help=f"Where the {channel} of the processes goes: `class` names the sort of sink, and the rest are that"
+                " one's options.",
+            )  # fmt: skip
+        registry.option(
+            "watcher", "redirect_stderr", BOOLEAN, False, effect=Effect.RELOAD,
+            help="Standard error goes where standard output goes, in one order.",
+        )  # fmt: skip
+
+    def circus_startup(self, supervisor: Any) -> None:
+        """Nothing is done before a watcher with a stream starts."""
+        self._supervisor = supervisor
+
+    def circus_shutdown(self) -> None:
+        """Hand on what the last processes said, and close everything."""
+        if self._work:
+            self._work.close()
+            self._work = None
+
+    def circus_check_config(self, config: Config) -> Sequence[Problem]:
+        """Whether there are such sinks, and whether they have such options."""
+        if not any(_has_stream(watcher) for watcher in config.watchers.values()):
+            return ()
+        from circus_plugins.streams.choice import CHANNELS, choose
+
+        return [
+            problem
+            for watcher in config.watchers.values()
+            for channel in CHANNELS
+            for problem in choose(watcher, channel)[1]
+        ]
+
+    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
+        """Keep a watcher stopped whose output could not go where it should."""
+        return self._at_work().objection(watcher) if _has_stream(watcher) else None
+
+    def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
+        """Give a process pipes in place of what has a stream."""
+        if watcher.extra.get("redirect_stderr") or _has_stream(watcher):
+            return self._at_work().piped(launch, watcher)
+        return None
+
+    def circus_confirm_spawn(self, process: ProcessRef) -> None:
+        """Begin to read."""
+        if self._work:
+            self._work.spawned(process)
+
+    def circus_spawn_failed(self, event: Any) -> None:
+        """There is nobody to read from."""
+        if self._work:
+            self._work.forget(event.watcher, event.wid)
+
+    def circus_process_exited(self, event: Any) -> None:
+        """Read its last words; the rest of its tree may have more to say."""
+        if self._work:
+            self._work.exited(event.pid)
+
+    def circus_watcher_updated(self, event: Any) -> None:
+        """Send output elsewhere from now on, if that is what changed."""
+        if event.option.startswith(FAMILIES):
+            self._at_work().changed(event.watcher)
+
+    def circus_supervisor_reloaded(self) -> None:
+        """A SIGHUP opens files anew, as logrotate(8) expects."""
+
+    def _at_work(self) -> Work:
+        if self._work is None:
+            from circus_plugins.streams.work import Work
+
+            self._work = Work(self._supervisor, self)
+        return self._work
+
+
+def _has_stream(watcher: WatcherOptions) -> bool:
+    return any(key.startswith(FAMILIES) for key in watcher.extra)

@@ -1,0 +1,165 @@
+"""One output pipe of one process: read, cut into whole lines, handed to a sink. It owns the end that circusd reads."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from circus_plugins.streams.pump import CHUNK, LONGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from circus_plugins.streams.pump import Pump
+    from circus_plugins.streams.recent import Recent
+    from circus_plugins.streams.shared import Shared
+    from circus_plugins.streams.sink import Source
+
+F_SETPIPE_SZ = 1031
+USUAL, LARGE = 1 << 16, 1 << 20
+"""Bytes that a pipe holds as it is made, and once its writer was found to fill it (pipe(7))."""
+
+
+def pipe() -> tuple[int, int]:
+    """The end to read, which never blocks, and the end for a child.
+
+    The child's end is open for reading too. So a child whose supervisor is killed gets no SIGPIPE when it writes: it
+    has a reader, itself. Its output waits in the pipe for whoever opens that.
+    """
+    ours, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        theirs = os.open(f"/proc/self/fd/{writing}", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(writing)
+    os.set_blocking(ours, False)
+    return ours, theirs
+
+
+class Channel:
+    """Reads until every process that has the other end is gone, or until it is closed.
+
+    What is left of an unfinished line waits in `_rest`, as does what the sink did not take yet.
+    """
+
+    __slots__ = ("_descriptor", "_ended", "_large", "_over", "_pump", "_recent", "_rest", "_stalled", "sink", "source")
+
+    def __init__(
+        self,
+        descriptor: int,
+        source: Source,
+        sink: Shared,
+        recent: Recent,
+        pump: Pump,
+        over: Callable[[Channel], None],
+    ) -> None:
+        self._descriptor: int | None = descriptor
+        self._pump = pump
+        self._recent = recent
+        self._over = over
+        self._rest = b""
+        self._large = self._stalled = self._ended = False
+        self.source = source
+        self.sink = sink
+        sink.join(self)
+        pump.add(descriptor, self)
+
+    def pull(self, buffer: bytearray, view: memoryview) -> int:
+        """Read once and hand on what has become whole lines; answer how many bytes were read."""
+        if self._descriptor is None or self._stalled:
+            return 0
+        begun = len(self._rest)
+        buffer[:begun] = self._rest
+        try:
+            got = os.readv(self._descriptor, [view[begun : begun + CHUNK]])
+        except BlockingIOError:
+            return 0
+        if not got:
+            self._end()
+            return 0
+        if got >= USUAL and not self._large:
+            self._grow()
+        total = begun + got
+        self._recent.add(view[begun:total], self.source.pid, self.source.channel)
+        whole = buffer.rfind(b"\n", begun, total) + 1
+        if not whole and total >= LONGEST:
+            whole = total
+        self._hand_on(view[:total], whole)
+        return got
+
+    def drain(self) -> None:
+        """Read what there is now, at most what a pipe holds: its writer has just ended."""
+        left = LARGE
+        while left > 0 and (got := self._pump.now(self)):
+            left -= got
+
+    def go_on(self) -> None:
+        """The sink takes more now."""
+        if not self._stalled:
+            return
+        self._stalled = False
+        view = memoryview(self._rest)
+        whole = len(view) if self._ended else self._rest.rfind(b"\n") + 1
+        if not whole and len(view) >= LONGEST:
+            whole = len(view)
+        self._hand_on(view, whole)
+        if self._stalled:
+            return
+        if self._ended:
+            self.close()
+        elif self._descriptor is not None:
+            self._pump.add(self._descriptor, self)
+
+    def redirect(self, sink: Shared) -> None:
+        """What comes from now on goes there."""
+        self.sink.leave(self)
+        self.sink = sink
+        sink.join(self)
+        self.go_on()
+
+    def close(self) -> None:
+        """Hand on what is left, and let go of the pipe."""
+        if self._descriptor is not None:
+            self._pump.remove(self._descriptor, self)
+            os.close(self._descriptor)
+            self._descriptor = None
+            if self._rest:
+                # The last words may lack the end of a line.
+                self._ended = True
+                rest, self._rest = self._rest, b""
+                self.sink.lose(len(rest) - self.sink.write(memoryview(rest), self.source), self.source)
+        self.sink.leave(self)
+        self._over(self)
+
+    def _hand_on(self, view: memoryview, whole: int) -> None:
+        taken = self.sink.write(view[:whole], self.source) if whole else 0
+        self._rest = bytes(view[taken:])
+        if taken < whole and not self._stalled:
+            self._stalled = True
+            if self._descriptor is not None:
+                self._pump.remove(self._descriptor, self)
+
+    def _end(self) -> None:
+        """Nobody has the other end any more."""
+        assert self._descriptor is not None
+        self._pump.remove(self._descriptor, self)
+        self._ended = True
+        rest = memoryview(self._rest)
+        if rest:
+            self._hand_on(rest, len(rest))
+        if not self._stalled:
+            self.close()
+
+    def _grow(self) -> None:
+        """A writer that fills its pipe waits less if it is larger; an ordinary user can only have so many."""
+        self._large = True
+        assert self._descriptor is not None
+        try:
+            fcntl.fcntl(self._descriptor, F_SETPIPE_SZ, LARGE)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EBUSY, errno.ENOMEM):
+                raise

@@ -1,0 +1,130 @@
+"""From `stdout_stream.*` of a watcher to a sink's class and its options, with every mistake by its key."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from circus_core.errors import PluginError
+from circus_core.expand import environment_variables, expand, expand_wid
+from circus_core.nearest import did_you_mean
+from circus_core.options import Section
+from circus_core.structure import Problem, Setting, structure
+from circus_plugins.streams.sink import NoOptions, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from circus_core.model import Launch, WatcherOptions
+
+CHANNELS = ("stdout", "stderr")
+ENTRY_POINTS = "circus.streams"
+CIRCUS = "circus.stream."
+"""What dotted paths of Circus' own classes begin with."""
+BUNDLED = {
+    "FileStream": "files",
+    "WatchedFileStream": "files",
+    "TimedRotatingFileStream": "timed",
+    "StdoutStream": "console",
+    "FancyStdoutStream": "console",
+    "JsonStream": "jsonlines",
+    "QueueStream": "memory",
+}
+"""The classes that need no path, and the modules here that have them."""
+
+
+@frozen
+class Choice:
+    """The sink of one channel, before anything is opened. `options` is what the class declares, or keywords."""
+
+    word: str
+    make: Callable[[Any], Sink]
+    options: Any
+
+    def expanded(self, launch: Launch) -> Any:
+        """The options with `$(circus.wid)` and the like for one process."""
+        known: dict[str, object] = {"wid": launch.wid, "name": launch.watcher}
+        texts = self.options if isinstance(self.options, dict) else _texts(self.options)
+        new = {}
+        for key, text in texts.items():
+            if isinstance(text, str) and ("$" in text or "((" in text):
+                known = {**environment_variables(launch.env), **known}
+                new[key] = expand_wid(expand(text, known), str(launch.wid))
+        if not new:
+            return self.options
+        return {**self.options, **new} if isinstance(self.options, dict) else evolve(self.options, **new)
+
+
+def settings(watcher: WatcherOptions, channel: str) -> dict[str, object]:
+    """What a watcher's options say about one channel, by key."""
+    family = f"{channel}_stream."
+    return {key.removeprefix(family): value for key, value in watcher.extra.items() if key.startswith(family)}
+
+
+def choose(watcher: WatcherOptions, channel: str) -> tuple[Choice | None, list[Problem]]:
+    """The sink that is configured, or None if none is or something is wrong with it."""
+    said = settings(watcher, channel)
+    if not said:
+        return None, []
+    title, family = f"watcher:{watcher.name}", f"{channel}_stream."
+    word = said.pop("class", None)
+    if word is None:
+        if "filename" not in said:
+            hint = f"name a class, such as FileStream; there are {', '.join(BUNDLED)}"
+            return None, [Problem(title, family + next(iter(said)), f"belongs to no {family}class", hint)]
+        word = "FileStream"
+    try:
+        cls = find(str(word))
+    except PluginError as error:
+        return None, [Problem(title, family + "class", error.message, error.hint)]
+    if not (isinstance(cls, type) and issubclass(cls, Sink)):
+        return Choice(str(word), lambda options: _called(cls, options), said), []
+    raw = {key: Setting(value, text=isinstance(value, str)) for key, value in said.items()}
+    section = Section("stream", cls.Options)
+    made, problems = structure(section, raw, title=title)
+    told = [evolve(problem, key=family + problem.key, message=_of(word, problem)) for problem in problems]
+    return (None if made is None else Choice(str(word), cls, made)), told
+
+
+def find(word: str) -> Any:
+    """The class that `class` means: a word, an entry point's name, or a dotted path; raises PluginError."""
+    word = word.removeprefix(CIRCUS)
+    if word in BUNDLED:
+        return getattr(importlib.import_module(f"circus_plugins.streams.{BUNDLED[word]}"), word)
+    if "." not in word and ":" not in word:
+        from importlib.metadata import entry_points
+
+        found = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+        if word not in found:
+            known = [*BUNDLED, *found]
+            raise PluginError(f"{word} is no stream", hint=did_you_mean(word, known, f"there are {', '.join(known)}"))
+        try:
+            return found[word].load()
+        except Exception as error:
+            raise PluginError(f"{word} cannot be imported: {type(error).__name__}: {error}") from error
+    module, _dot, name = word.replace(":", ".").rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError:
+        raise PluginError(f"{module} has no {name}") from None
+    except Exception as error:
+        raise PluginError(f"{word} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _called(cls: Any, options: Mapping[str, Any]) -> Sink:
+    from circus_plugins.streams.callables import Called
+
+    return Called(cls(**options))
+
+
+def _texts(options: Any) -> dict[str, object]:
+    if isinstance(options, NoOptions):
+        return {}
+    return {field.name: getattr(options, field.name) for field in type(options).__attrs_attrs__}
+
+
+def _of(word: object, problem: Problem) -> str:
+    unknown = "is not an option of circus or of a loaded plugin"
+    return f"is not an option of {word}" if problem.message == unknown else problem.message

@@ -1,0 +1,251 @@
+"""All output that is read: which process has which pipes, and which sink they lead to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, field
+
+from circus_core.errors import CircusError
+from circus_core.model import Refuse
+from circus_plugins.streams import OutputLost
+from circus_plugins.streams.channel import Channel, pipe
+from circus_plugins.streams.choice import CHANNELS, Choice, choose
+from circus_plugins.streams.pump import Pump
+from circus_plugins.streams.recent import KEPT, Recent
+from circus_plugins.streams.shared import Shared
+from circus_plugins.streams.sink import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from circus_core.model import Launch, ProcessRef, WatcherOptions
+    from circus_core.plugin import CircusPlugin
+    from circus_core.supervisor import Supervisor
+
+STDOUT = 1
+
+
+@define
+class _Pipes:
+    """What was made for a process that is about to be spawned: our ends and their sinks, and the child's ends."""
+
+    launch: Launch
+    ours: dict[str, tuple[int, Shared]] = field(factory=dict)
+    theirs: list[int] = field(factory=list)
+
+    def close_theirs(self) -> None:
+        """The child has its own now, or there is none."""
+        for descriptor in self.theirs:
+            os.close(descriptor)
+        self.theirs.clear()
+
+
+class Work:
+    """What the plugin `streams` does once a watcher has a stream."""
+
+    def __init__(self, supervisor: Supervisor, plugin: CircusPlugin) -> None:
+        self._supervisor = supervisor
+        self._plugin = plugin
+        self._pump = Pump()
+        self._shared: dict[Hashable, Shared] = {}
+        self._chosen: dict[str, tuple[WatcherOptions, dict[str, Choice]]] = {}
+        self._pending: dict[tuple[str, int], _Pipes] = {}
+        self._channels: dict[int, list[tuple[Channel, Launch]]] = {}
+        self._recent: dict[tuple[str, int], Recent] = {}
+        self._changes: set[str] = set()
+
+    # Before a spawn
+
+    def objection(self, watcher: WatcherOptions) -> Refuse | None:
+        """Why a watcher is not to start, if its sinks cannot be had."""
+        for channel in CHANNELS:
+            problems = [problem for problem in choose(watcher, channel)[1] if not problem.warning]
+            if problems:
+                first = problems[0]
+                return Refuse(f"{first.key} {first.message}" + (f" ({first.hint})" if first.hint else ""))
+        return None
+
+    def piped(self, launch: Launch, watcher: WatcherOptions) -> Launch:
+        """The launch with the child's ends of new pipes; raises CircusError if they or the sinks cannot be had."""
+        slot = launch.watcher, launch.wid
+        self.forget(*slot)
+        chosen = self._choices(watcher)
+        joined = bool(watcher.extra.get("redirect_stderr"))
+        made = self._pending[slot] = _Pipes(launch)
+        ends = {"stdout": launch.stdout, "stderr": launch.stderr}
+        try:
+            for channel in CHANNELS:
+                if channel in chosen and not (joined and channel == "stderr"):
+                    sink = self._sink(chosen[channel], launch)
+                    sink.promise()
+                    try:
+                        ours, theirs = pipe()
+                    except OSError:
+                        sink.break_promise()
+                        raise
+                    made.ours[channel] = ours, sink
+                    made.theirs.append(theirs)
+                    ends[channel] = theirs
+        except OSError as error:
+            self.forget(*slot)
+            raise CircusError(
+                f"its output cannot be read: {error.strerror}", hint="circusd's limit of open files is `ulimit -n`"
+            ) from error
+        except CircusError:
+            self.forget(*slot)
+            raise
+        if joined:
+            ends["stderr"] = STDOUT if ends["stdout"] is None else ends["stdout"]
+        return evolve(launch, stdout=ends["stdout"], stderr=ends["stderr"])
+
+    def forget(self, watcher: str, wid: int) -> None:
+        """There is no process; close the pipes that were made for it."""
+        made = self._pending.pop((watcher, wid), None)
+        if made is None:
+            return
+        made.close_theirs()
+        for descriptor, sink in made.ours.values():
+            os.close(descriptor)
+            sink.break_promise()
+
+    # While it runs
+
+    def spawned(self, process: ProcessRef) -> None:
+        """Read what it says from now on."""
+        slot = process.watcher, process.wid
+        made = self._pending.pop(slot, None)
+        if made is None:
+            return
+        made.close_theirs()
+        recent = self._recent.get(slot)
+        if recent is None:
+            recent = self._recent[slot] = Recent(KEPT)
+        for channel, (descriptor, sink) in made.ours.items():
+            source = Source(process.watcher, process.wid, process.pid, channel)
+            reader = Channel(descriptor, source, sink, recent, self._pump, self._over)
+            self._channels.setdefault(process.pid, []).append((reader, made.launch))
+
+    def exited(self, pid: int) -> None:
+        """Read what it said last; what it started may still have the pipe, and is read until that ends too."""
+        for channel, _launch in tuple(self._channels.get(pid, ())):
+            channel.drain()
+
+    def changed(self, name: str) -> None:
+        """Options of a watcher's streams changed; several may in one order."""
+        if not self._changes:
+            asyncio.get_running_loop().call_soon(self._follow)
+        self._changes.add(name.lower())
+
+    def reopen(self) -> list[str]:
+        """Open anew what may have been moved away; what went wrong, in words."""
+        return [f"{shared.name}: {error}" for shared in tuple(self._shared.values()) if (error := shared.reopen())]
+
+    def recent(self, watcher: str) -> Iterator[tuple[int, Recent]]:
+        """The latest output of a watcher, by slot."""
+        for (name, wid), kept in sorted(self._recent.items()):
+            if name.lower() == watcher.lower():
+                yield wid, kept
+
+    def lost(self, watcher: str) -> list[Shared]:
+        """The sinks of a watcher that lost something."""
+        mine = {
+            channel.sink
+            for pairs in self._channels.values()
+            for channel, _ in pairs
+            if channel.source.watcher.lower() == watcher.lower()
+        }
+        return sorted((sink for sink in mine if sink.loss.total), key=lambda sink: sink.name)
+
+    def close(self) -> None:
+        """Hand on what is left, and close everything."""
+        for slot in tuple(self._pending):
+            self.forget(*slot)
+        for pairs in tuple(self._channels.values()):
+            for channel, _launch in tuple(pairs):
+                channel.drain()
+                channel.close()
+        self._pump.close()
+
+    # Sinks
+
+    def _choices(self, watcher: WatcherOptions) -> dict[str, Choice]:
+        kept = self._chosen.get(watcher.name)
+        if kept is None or kept[0] is not watcher:
+            found = {channel: choose(watcher, channel)[0] for channel in CHANNELS}
+            kept = watcher, {channel: choice for channel, choice in found.items() if choice is not None}
+            self._chosen[watcher.name] = kept
+        return kept[1]
+
+    def _sink(self, choice: Choice, launch: Launch) -> Shared:
+        options = choice.expanded(launch)
+        hashable: Hashable = tuple(sorted(options.items())) if isinstance(options, dict) else options
+        # An object of somebody else's class is for one watcher, as in Circus.
+        key = choice.word, hashable, launch.watcher if isinstance(options, dict) else ""
+        shared = self._shared.get(key)
+        if shared is None:
+            name = getattr(options, "filename", None) or choice.word
+            try:
+                sink = choice.make(options)
+                sink.open()
+            except OSError as error:
+                raise CircusError(f"{name} cannot be opened: {error.strerror}", hint=_hint(error)) from error
+            except Exception as error:
+                raise CircusError(f"{choice.word} cannot be made: {type(error).__name__}: {error}") from error
+            shared = self._shared[key] = Shared(key, str(name), sink, self._told, self._unused)
+        return shared
+
+    def _unused(self, shared: Shared) -> None:
+        self._shared.pop(shared.key, None)
+
+    def _over(self, channel: Channel) -> None:
+        pid = channel.source.pid
+        left = [pair for pair in self._channels.get(pid, ()) if pair[0] is not channel]
+        if left:
+            self._channels[pid] = left
+        else:
+            self._channels.pop(pid, None)
+
+    def _told(self, source: Source, shared: Shared) -> None:
+        loss = shared.loss
+        self._plugin.publish(
+            OutputLost(
+                watcher=source.watcher, channel=source.channel, sink=shared.name, error=loss.error, lost=loss.unwritten
+            )
+        )
+
+    def _follow(self) -> None:
+        names, self._changes = self._changes, set()
+        for name in names:
+            watcher = self._supervisor.watchers.get(name)
+            if watcher is not None:
+                self._redirect(watcher.options)
+
+    def _redirect(self, watcher: WatcherOptions) -> None:
+        """Output of the processes that have pipes goes to the new sinks; those that need others are replaced."""
+        chosen = self._choices(watcher)
+        wanted = set(chosen) - ({"stderr"} if watcher.extra.get("redirect_stderr") else set())
+        replace = False
+        for process in self._supervisor.watchers[watcher.name.lower()].slots.processes():
+            pairs = self._channels.get(process.pid, [])
+            if {channel.source.channel for channel, _ in pairs} != wanted:
+                replace = True
+                continue
+            for channel, launch in tuple(pairs):
+                try:
+                    sink = self._sink(chosen[channel.source.channel], launch)
+                except CircusError as error:
+                    self._plugin.log.error("%s: its output goes where it went: %s", watcher.name, error)
+                    continue
+                sink.promise()
+                channel.redirect(sink)
+        if replace:
+            self._plugin.client.cast("reload", name=watcher.name)
+
+
+def _hint(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the folder is not there"
+    return ""
