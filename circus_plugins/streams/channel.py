@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from circus_plugins.streams.sink import Source
 
 F_SETPIPE_SZ = 1031
-USUAL, LARGE = 1 << 16, 1 << 20
-"""Bytes that a pipe holds as it is made, and once its writer was found to fill it (pipe(7))."""
+OFTEN, LARGE = 1 << 15, 1 << 20
+"""Bytes that, read at once, show that a writer nearly fills its pipe of 64 KiB; what it holds from then on (pipe(7))."""
 
 
 def pipe() -> tuple[int, int]:
@@ -81,7 +81,7 @@ class Channel:
         if not got:
             self._end()
             return 0
-        if got >= USUAL and not self._large:
+        if got >= OFTEN and not self._large:
             self._grow()
         total = begun + got
         self._recent.add(view[begun:total], self.source.pid, self.source.channel)

@@ -19,6 +19,8 @@ from circus_plugins.streams.stamps import Stamps
 
 log = logging.getLogger("circus.streams")
 
+PIECE = 1 << 15
+"""Bytes of lines that are stamped at once."""
 NOBODY = Source("", 0, 0, "")
 """Who left a line without an end before the file was opened."""
 
@@ -83,17 +85,23 @@ class File(Sink):
         """Append; the file takes everything or fails, and what else there may be at its path may take less."""
         if self._file is None:
             self.open()
-        if self._stamps is None:
-            return self._append(data, source)
-        begun, rest = data[:0], data
-        if self._unended == source:
+        return self._append(data, source) if self._stamps is None else self._stamp(self._stamps, data, source)
+
+    def _stamp(self, stamps: Stamps, data: memoryview, source: Source) -> int:
+        """Append lines with their stamps, some at a time: memory of larger pieces goes back to the system each time."""
+        done = 0
+        while done < len(data):
+            piece = bytes(data[done : done + PIECE])
+            if done + len(piece) < len(data):
+                piece = piece[: piece.rfind(b"\n") + 1] or piece
             # Too long a line to come in one piece has had its stamp.
-            end = bytes(data).find(b"\n") + 1 or len(data)
-            begun, rest = data[:end], data[end:]
-        stamped = self._stamps.stamped(rest, source.pid) if rest else b""
-        taken = self._append(memoryview(bytes(begun) + stamped), source)
-        # Only a pipe at the path takes a part; what is left of a line then comes again with its stamp.
-        return len(data) if taken == len(begun) + len(stamped) else 0
+            begun = (piece.find(b"\n") + 1 or len(piece)) if self._unended == source else 0
+            text = piece[:begun] + (stamps.stamped(piece[begun:], source.pid) if begun < len(piece) else b"")
+            if self._append(memoryview(text), source) < len(text):
+                # Only a pipe at the path takes a part; what is left of a line then comes again with its stamp.
+                return done
+            done += len(piece)
+        return done
 
     def reopen(self) -> None:
         """Open what is at the path now."""

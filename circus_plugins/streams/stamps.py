@@ -19,10 +19,9 @@ class Stamps:
         # %f is datetime's, not strftime's: microseconds, which are never the same twice.
         self._whole_seconds = "%f" not in time_format
 
-    def stamped(self, data: memoryview, pid: int) -> bytes:
+    def stamped(self, text: bytes, pid: int) -> bytes:
         """The lines, each with its stamp; all of one block came at the same time."""
         prefix = f"{self.time()} [{pid}] | ".encode()
-        text = bytes(data)
         end = text[-1:] if text.endswith(b"\n") else b""
         body = text[:-1] if end else text
         return prefix + body.replace(b"\n", b"\n" + prefix) + end
