@@ -205,18 +205,22 @@ class Bus:
         return next(self.ask(hook, **given), None)
 
     def adjust(self, hook: str, key: str, value: Any, **given: Any) -> Any:
-        """`value` after every plugin in turn may have answered a changed copy of it."""
+        """`value` after every plugin in turn may have answered a changed copy of it; raises the CircusError of one."""
         for implementation in self._plugins.find(hook):
-            answer = self._answer(implementation, hook, {key: value, **given})
+            answer = self._answer(implementation, hook, {key: value, **given}, may_refuse=True)
             value = value if answer is None else answer
         return value
 
-    def _answer(self, implementation: Implementation, hook: str, given: dict[str, Any]) -> Any:
+    def _answer(
+        self, implementation: Implementation, hook: str, given: dict[str, Any], *, may_refuse: bool = False
+    ) -> Any:
         try:
             answer = implementation(given)
             if answer is not None:
                 _expect(answer, ANSWERS.get(hook))
         except Exception as error:
+            if may_refuse and isinstance(error, CircusError):
+                raise
             self._failed(implementation.loaded, hook, error)
             return None
         implementation.loaded.in_a_row = 0

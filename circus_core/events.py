@@ -35,6 +35,11 @@ class SupervisorReloaded(Event):
 
 
 @event
+class LogsReopened(Event):
+    """circusd opened its log anew, by SIGHUP or the command `reopenlogs`; whoever else writes files does so too."""
+
+
+@event
 class WatcherAdded(Event):
     """A watcher became known; it is stopped."""
 

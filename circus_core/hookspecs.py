@@ -97,7 +97,8 @@ class Interventions:
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
         """Before each spawn: answer a changed copy of the launch (`attrs.evolve`), or None to leave it.
 
-        Each plugin is given what the one before it answered.
+        Each plugin is given what the one before it answered. Raise a CircusError where what the launch needs cannot be
+        had: the spawn then fails for that reason, and is tried again later.
         """
 
     @hookspec

@@ -19,6 +19,7 @@ from circus_core import __version__, logs
 from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
 from circus_core.daemon import STOP
 from circus_core.errors import OptionError
+from circus_core.events import LogsReopened
 from circus_core.pidfile import PidFile
 from circus_core.plan import Action, first_plan
 from circus_core.structure import Problem
@@ -148,6 +149,7 @@ class _Orders:
 
     def reload(self) -> None:
         logs.reopen()
+        self.supervisor.bus.publish(LogsReopened())
         if not self.supervisor.stopping:
             log.info("SIGHUP: reloading every watcher")
             self.supervisor.client.cast("reload")

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from circus_core.events import Event, event
+from circus_core import logs
+from circus_core.errors import CircusError
+from circus_core.events import Event, LogsReopened, event
 from circus_core.kinds import BOOLEAN
 from circus_core.options import Effect, Kind
 from circus_core.plugin import CircusPlugin
+from circus_core.requests import Command, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from circus_core.model import Config, Launch, ProcessRef, Refuse, WatcherOptions
     from circus_core.plugin import Registry
+    from circus_core.requests import Reply, Request
     from circus_core.structure import Problem
     from circus_plugins.streams.work import Work
 
@@ -73,6 +77,17 @@ class Streams(CircusPlugin):
             help="Standard error goes where standard output goes, in one order.",
         )  # fmt: skip
 
+    def circus_register_commands(self, registry: Registry) -> None:
+        """`reopenlogs`."""
+        registry.command(
+            Command(
+                "reopenlogs", Role.OPERATE, "Open circusd's log and the files of streams anew.",
+                help="For who has moved them away, such as logrotate. SIGHUP does so too, and reloads all watchers.",
+                example="circusctl reopenlogs",
+            ),
+            self._reopenlogs,
+        )  # fmt: skip
+
     def circus_startup(self, supervisor: Any) -> None:
         """Nothing is done before a watcher with a stream starts."""
         self._supervisor = supervisor
@@ -126,8 +141,18 @@ class Streams(CircusPlugin):
         if event.option.startswith(FAMILIES):
             self._at_work().changed(event.watcher)
 
-    def circus_supervisor_reloaded(self) -> None:
-        """A SIGHUP opens files anew, as logrotate(8) expects."""
+    def circus_logs_reopened(self, event: Any) -> None:
+        """Open files anew, as logrotate(8) expects of a SIGHUP."""
+        if self._work:
+            self._work.reopen()
+
+    def _reopenlogs(self, supervisor: Any, request: Request) -> Reply:
+        logs.reopen()
+        supervisor.bus.publish(LogsReopened())
+        problems = self._work.problems() if self._work else []
+        if problems:
+            raise CircusError("not all could be opened anew: " + "; ".join(problems))
+        return {}
 
     def _at_work(self) -> Work:
         if self._work is None:

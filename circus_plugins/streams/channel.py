@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 F_SETPIPE_SZ = 1031
 OFTEN, LARGE = 1 << 15, 1 << 20
-"""Bytes that, read at once, show that a writer nearly fills its pipe of 64 KiB; what it holds from then on (pipe(7))."""
+"""Bytes that, read at once, show that a writer nearly fills its 64 KiB; what the pipe holds from then on (pipe(7))."""
 
 
 def pipe() -> tuple[int, int]:

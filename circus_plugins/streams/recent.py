@@ -41,9 +41,15 @@ class Recent:
         if not self.limit:
             return
         room = max(self.limit - ENTRY, 0)
-        text = bytes(data) if len(data) <= room else _whole_lines(bytes(data[len(data) - room :]))
-        at = time.time()
         entries = self._entries
+        if len(data) <= room:
+            text = bytes(data)
+        else:
+            # What is older belongs before a part that is not kept.
+            text = _whole_lines(bytes(data[len(data) - room :]))
+            entries.clear()
+            self._size = 0
+        at = time.time()
         if entries and len(text) < MERGED:
             last = entries[-1]
             same = last.pid == pid and last.channel == channel and at - last.at < 1

@@ -46,6 +46,7 @@ class Shared:
         self.name = name
         self.sink = sink
         self.loss = Loss()
+        self.unopened = ""
         self._told = told
         self._over = over
         self._channels: set[Channel] = set()
@@ -104,14 +105,14 @@ class Shared:
             )  # fmt: skip
             self._told(source, self)
 
-    def reopen(self) -> str:
-        """Open anew what may have been moved away; answer why it could not be, or nothing."""
+    def reopen(self) -> None:
+        """Open anew what may have been moved away; if that fails, `unopened` says why, and all is as it was."""
+        self.unopened = ""
         try:
             self.sink.reopen()
         except Exception as error:
-            log.error("%s cannot be opened anew: %s", self.name, _words(error))
-            return _words(error)
-        return ""
+            self.unopened = _words(error)
+            log.error("%s cannot be opened anew: %s", self.name, self.unopened)
 
     def _recovered(self) -> None:
         loss = self.loss

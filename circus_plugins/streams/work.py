@@ -139,9 +139,14 @@ class Work:
             asyncio.get_running_loop().call_soon(self._follow)
         self._changes.add(name.lower())
 
-    def reopen(self) -> list[str]:
-        """Open anew what may have been moved away; what went wrong, in words."""
-        return [f"{shared.name}: {error}" for shared in tuple(self._shared.values()) if (error := shared.reopen())]
+    def reopen(self) -> None:
+        """Open anew what may have been moved away."""
+        for shared in tuple(self._shared.values()):
+            shared.reopen()
+
+    def problems(self) -> list[str]:
+        """What could not be opened anew the last time, in words."""
+        return [f"{shared.name}: {shared.unopened}" for shared in self._shared.values() if shared.unopened]
 
     def recent(self, watcher: str) -> Iterator[tuple[int, Recent]]:
         """The latest output of a watcher, by slot."""
