@@ -92,10 +92,10 @@ class Streams(CircusPlugin):
         """Nothing is done before a watcher with a stream starts."""
         self._supervisor = supervisor
 
-    def circus_shutdown(self) -> None:
+    async def circus_shutdown(self) -> None:
         """Hand on what the last processes said, and close everything."""
         if self._work:
-            self._work.close()
+            await self._work.close()
             self._work = None
 
     def circus_check_config(self, config: Config) -> Sequence[Problem]:

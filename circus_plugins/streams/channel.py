@@ -46,7 +46,7 @@ class Channel:
     What is left of an unfinished line waits in `_rest`, as does what the sink did not take yet.
     """
 
-    __slots__ = ("_descriptor", "_ended", "_large", "_over", "_pump", "_recent", "_rest", "_stalled", "sink", "source")
+    __slots__ = ("_descriptor", "_ended", "_large", "_over", "_pump", "_recent", "_rest", "sink", "source", "stalled")
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Channel:
         self._recent = recent
         self._over = over
         self._rest = b""
-        self._large = self._stalled = self._ended = False
+        self._large = self.stalled = self._ended = False
         self.source = source
         self.sink = sink
         sink.join(self)
@@ -70,7 +70,7 @@ class Channel:
 
     def pull(self, buffer: bytearray, view: memoryview) -> int:
         """Read once and hand on what has become whole lines; answer how many bytes were read."""
-        if self._descriptor is None or self._stalled:
+        if self._descriptor is None or self.stalled:
             return 0
         begun = len(self._rest)
         buffer[:begun] = self._rest
@@ -99,15 +99,15 @@ class Channel:
 
     def go_on(self) -> None:
         """The sink takes more now."""
-        if not self._stalled:
+        if not self.stalled:
             return
-        self._stalled = False
+        self.stalled = False
         view = memoryview(self._rest)
         whole = len(view) if self._ended else self._rest.rfind(b"\n") + 1
         if not whole and len(view) >= LONGEST:
             whole = len(view)
         self._hand_on(view, whole)
-        if self._stalled:
+        if self.stalled:
             return
         if self._ended:
             self.close()
@@ -138,8 +138,8 @@ class Channel:
     def _hand_on(self, view: memoryview, whole: int) -> None:
         taken = self.sink.write(view[:whole], self.source) if whole else 0
         self._rest = bytes(view[taken:])
-        if taken < whole and not self._stalled:
-            self._stalled = True
+        if taken < whole and not self.stalled:
+            self.stalled = True
             if self._descriptor is not None:
                 self._pump.remove(self._descriptor, self)
 
@@ -151,7 +151,7 @@ class Channel:
         rest = memoryview(self._rest)
         if rest:
             self._hand_on(rest, len(rest))
-        if not self._stalled:
+        if not self.stalled:
             self.close()
 
     def _grow(self) -> None:

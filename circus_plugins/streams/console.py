@@ -26,6 +26,11 @@ class StdoutStream(Sink):
         self._left = b""
         self._unended: Source | None = None
 
+    @property
+    def waiting(self) -> int:
+        """What whoever reads circusd's output has no room for yet."""
+        return len(self._left)
+
     def open(self) -> None:
         """Get a descriptor of it that never blocks."""
         self._out = Descriptor.same_as(STDOUT, self._go_on)

@@ -26,6 +26,11 @@ class JsonStream(Sink):
         super().__init__(options)
         self._to: Sink = FileStream(options) if options.filename else StdoutStream(options)
 
+    @property
+    def waiting(self) -> int:
+        """What its file or standard output has not taken yet."""
+        return self._to.waiting
+
     def open(self) -> None:
         """Open the file or standard output."""
         self._to.ready = lambda: self.ready()

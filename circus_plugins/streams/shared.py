@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class Shared:
         self._over = over
         self._channels: set[Channel] = set()
         self._promised = 0
+        self._closed = False
+        self._settled: Callable[[], None] = _nobody
         sink.ready = self._ready
 
     def promise(self) -> None:
@@ -121,13 +124,36 @@ class Shared:
         loss.unwritten = 0
         loss.told = 0.0
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was read is not written yet, which `ready` of the sink will tell of."""
+        return bool(self.sink.waiting) or any(channel.stalled for channel in self._channels)
+
+    async def settle(self) -> None:
+        """Wait until all that was read is written."""
+        while self.busy:
+            settled = asyncio.Event()
+            self._settled = settled.set
+            await settled.wait()
+
+    def abandon(self) -> None:
+        """Close the sink, whatever is not written yet."""
+        if not self._closed:
+            self._closed = True
+            if self.sink.waiting:
+                log.error("%s: %d bytes of output are lost, as circusd ends", self.name, self.sink.waiting)
+            self.sink.close()
+
     def _ready(self) -> None:
         for channel in list(self._channels):
             channel.go_on()
+        self._close_if_unused()
+        self._settled()
 
     def _close_if_unused(self) -> None:
-        if self._promised or self._channels:
+        if self._promised or self._channels or self.sink.waiting or self._closed:
             return
+        self._closed = True
         try:
             self.sink.close()
         except Exception as error:
@@ -139,3 +165,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}: {error}"
+
+
+def _nobody() -> None:
+    """Nobody waits for it."""

@@ -47,6 +47,11 @@ class Sink:
         self.options = options
         self.ready: Callable[[], None] = _nobody
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that were taken and are not written yet; the sink is not closed before there are none."""
+        return 0
+
     def open(self) -> None:
         """Get ready to write; raises OSError. Called before the first process that uses the sink is spawned."""
 

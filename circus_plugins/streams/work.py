@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from circus_core.supervisor import Supervisor
 
 STDOUT = 1
+LAST_WORDS = 2.0
+"""Seconds that whoever reads the output has when circusd ends."""
 
 
 @define
@@ -164,15 +167,25 @@ class Work:
         }
         return sorted((sink for sink in mine if sink.loss.total), key=lambda sink: sink.name)
 
-    def close(self) -> None:
-        """Hand on what is left, and close everything."""
+    async def close(self) -> None:
+        """Hand on what is left, for a while if that is not taken, and close everything."""
         for slot in tuple(self._pending):
             self.forget(*slot)
-        for pairs in tuple(self._channels.values()):
-            for channel, _launch in tuple(pairs):
-                channel.drain()
-                channel.close()
+        for channel in self._all():
+            channel.drain()
+        sinks = tuple(self._shared.values())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                for shared in sinks:
+                    await shared.settle()
+        for channel in self._all():
+            channel.close()
+        for shared in sinks:
+            shared.abandon()
         self._pump.close()
+
+    def _all(self) -> list[Channel]:
+        return [channel for pairs in self._channels.values() for channel, _launch in pairs]
 
     # Sinks
 
