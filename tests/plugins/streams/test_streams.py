@@ -35,6 +35,11 @@ COUNTING = "import time, itertools\nfor n in itertools.count(): print('line', n,
 FILLING = "import time\nfor n in range(10**6): print(f'{n:08d} ' + 'x' * 990, flush=True); time.sleep(.001)"
 
 
+def flags(pid: int, descriptor: int) -> int:
+    """How a process has a file open (proc(5))."""
+    return int(Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text().split()[3], 8)
+
+
 def mounted(*words: str) -> bool:
     return subprocess.run(["mount", *words], capture_output=True).returncode == 0
 
@@ -46,7 +51,7 @@ def unmount(disk: Path) -> None:
 async def comes(condition: Callable[[], Any]) -> None:
     """Wait for something that no event tells of, while the supervisor in this process works on."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -115,9 +120,7 @@ async def test_nothing_else_of_circusd_is_open_in_a_process(supervise: Any, tmp_
 async def test_a_child_has_a_reader_of_its_own(supervise: Any, tmp_path: Path) -> None:
     one = streamed("one", "sleep 1000", stdout__filename=str(tmp_path / "a.log"))
     async with supervise(one, plugins={"streams": Streams()}) as run:
-        with open(f"/proc/{run.pids('one')[0]}/fdinfo/1") as file:
-            flags = file.read().split()[3]
-        assert int(flags, 8) & os.O_ACCMODE == os.O_RDWR
+        assert flags(run.pids("one")[0], 1) & os.O_ACCMODE == os.O_RDWR
 
 
 async def test_descriptors_are_closed_with_their_processes(supervise: Any, tmp_path: Path) -> None:
