@@ -6,38 +6,56 @@ import os
 import time
 from contextlib import suppress
 
-PACKED = ".gz"
+from circus_plugins.streams.packing import PACKED, Packing
 
 
 class Backups:
-    """At most `count` earlier files, none older than `max_age` seconds unless that is 0."""
+    """At most `count` earlier files of the one at `path`, none older than `max_age` seconds unless that is 0."""
 
-    def __init__(self, count: int, compress: bool, max_age: float) -> None:
-        self.count = count
-        self.compress = compress
+    def __init__(self, path: str, count: int, compress: bool, max_age: float) -> None:
+        self._path = path
+        self._count = count
         self._max_age = max_age
+        self._packing = Packing(path) if compress else None
+        if self._packing:
+            self._packing.tidy()
 
-    def shift(self, path: str) -> None:
-        """Make the file at `path` the latest of them; raises OSError. There is none at `path` then."""
-        for number in range(self.count, 0, -1):
+    def shift(self) -> None:
+        """Make the file the latest of them; raises OSError. There is none at its path then."""
+        for number in range(self._count, 0, -1):
             for packed in ("", PACKED):
-                old = f"{path}.{number}{packed}"
+                old = self._numbered(number) + packed
                 with suppress(FileNotFoundError):
-                    if number == self.count:
+                    if number == self._count:
                         os.unlink(old)
                     else:
-                        os.rename(old, f"{path}.{number + 1}{packed}")
+                        os.rename(old, self._numbered(number + 1) + packed)
         with suppress(FileNotFoundError):
-            os.rename(path, f"{path}.1")
-        self._drop_old(path)
+            os.rename(self._path, self._numbered(1))
+        self._drop_old()
+        if self._packing:
+            for number in range(1, self._count + 1):
+                if os.path.exists(self._numbered(number)):
+                    self._packing.start(self._numbered(number), self._named)
 
-    def _drop_old(self, path: str) -> None:
+    def _numbered(self, number: int) -> str:
+        return f"{self._path}.{number}"
+
+    def _named(self, inode: int) -> str | None:
+        """Which of them has this inode now."""
+        for number in range(1, self._count + 1):
+            with suppress(FileNotFoundError):
+                if os.stat(self._numbered(number)).st_ino == inode:
+                    return self._numbered(number)
+        return None
+
+    def _drop_old(self) -> None:
         if not self._max_age:
             return
         too_old = time.time() - self._max_age
-        for number in range(1, self.count + 1):
+        for number in range(1, self._count + 1):
             for packed in ("", PACKED):
                 with suppress(FileNotFoundError):
-                    old = f"{path}.{number}{packed}"
+                    old = self._numbered(number) + packed
                     if os.stat(old).st_mtime < too_old:
                         os.unlink(old)

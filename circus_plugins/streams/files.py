@@ -25,30 +25,36 @@ NOBODY = Source("", 0, 0, "")
 """Who left a line without an end before the file was opened."""
 
 
-@frozen(kw_only=True)
-class FileBase:
+@frozen(kw_only=True, slots=False)
+class Located:
     """What all sinks that are files have."""
 
     filename: str | None = option(
         TEXT, None, help="The file, which is appended to. Unset, one in the folder for temporary files."
     )
+
+
+@frozen(kw_only=True, slots=False)
+class Stamped:
+    """What comes before lines."""
+
     time_format: str | None = option(
         TEXT, None, help="As in strftime(3): before each line comes `TIME [PID] | `. Unset, lines stay as they are."
     )
 
 
-@frozen(kw_only=True)
-class RotatedFile(FileBase):
-    """What becomes of files that are full."""
+@frozen(kw_only=True, slots=False)
+class Kept:
+    """What becomes of earlier files."""
 
     backup_count: int = option(INTEGER, 0, minimum=0, help="How many earlier files are kept.")
     compress: bool = option(BOOLEAN, False, help="Pack earlier files with gzip.")
     max_age: float = option(SPAN, 0.0, minimum=0, unit="s", help="Earlier files are deleted after so long; 0: never.")
 
 
-@frozen(kw_only=True)
-class FileOptions(RotatedFile):
-    """The options of FileStream."""
+@frozen(kw_only=True, slots=False)
+class Sized(Kept):
+    """When a file is full."""
 
     max_bytes: int = option(
         SIZE, 0, minimum=0, unit="bytes",
@@ -57,8 +63,18 @@ class FileOptions(RotatedFile):
 
     @property
     def backups(self) -> int:
-        """How many there are: one at least, since the limit could not hold without (oddity 39)."""
+        """How many earlier files there are: one at least, since the limit could not hold without (oddity 39)."""
         return max(self.backup_count, 1)
+
+
+@frozen(kw_only=True)
+class FileOptions(Located, Stamped, Sized):
+    """The options of FileStream."""
+
+
+@frozen(kw_only=True)
+class WatchedOptions(Located, Stamped):
+    """The options of WatchedFileStream."""
 
 
 class File(Sink):
@@ -70,8 +86,12 @@ class File(Sink):
         super().__init__(options)
         self.path = os.path.abspath(options.filename) if options.filename else ""
         self._file: Descriptor | None = None
-        self._stamps = Stamps(options.time_format, utc=getattr(options, "utc", False)) if options.time_format else None
+        self._stamps = self._stamps_of(options)
         self._unended: Source | None = None
+
+    def _stamps_of(self, options: Any) -> Stamps | None:
+        time_format = getattr(options, "time_format", None)
+        return Stamps(time_format, utc=getattr(options, "utc", False)) if time_format else None
 
     def open(self) -> None:
         """Open the file, or make it."""
@@ -143,9 +163,16 @@ class FileStream(File):
 
     Options: ClassVar[type] = FileOptions
 
-    def __init__(self, options: FileOptions) -> None:
+    def __init__(self, options: Located) -> None:
         super().__init__(options)
-        self._backups = Backups(options.backups, options.compress, options.max_age) if options.max_bytes else None
+        self._backups: Backups | None = None
+
+    def open(self) -> None:
+        """Open the file, or make it."""
+        super().open()
+        options = self.options
+        if options.max_bytes:
+            self._backups = Backups(self.path, options.backups, options.compress, options.max_age)
 
     def _append(self, data: memoryview, source: Source) -> int:
         most: int = self.options.max_bytes
@@ -173,7 +200,7 @@ class FileStream(File):
     def _roll_over(self) -> None:
         assert self._backups is not None
         try:
-            self._backups.shift(self.path)
+            self._backups.shift()
             self.reopen()
         except OSError as error:
             # Rather too large a file than a line lost; it is tried again when as much has been written.
@@ -185,7 +212,7 @@ class FileStream(File):
 class WatchedFileStream(File):
     """Appends to a file, and opens it anew when another is at its path, as logrotate(8) leaves it."""
 
-    Options: ClassVar[type] = FileBase
+    Options: ClassVar[type] = WatchedOptions
 
     def write(self, data: memoryview, source: Source) -> int:
         """Look whether it still is the file at the path, and append."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, ClassVar
+
+from attrs import frozen
 
 from circus_plugins.streams.console import StdoutStream
-from circus_plugins.streams.files import FileOptions, FileStream
+from circus_plugins.streams.files import FileStream, Located, Sized
 from circus_plugins.streams.sink import Sink, Source
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@frozen(kw_only=True)
+class JsonOptions(Located, Sized):
+    """The options of JsonStream."""
 
 
 class JsonStream(Sink):
@@ -20,9 +27,9 @@ class JsonStream(Sink):
     it is too long has `"more":true` in all objects but the last.
     """
 
-    Options = FileOptions
+    Options: ClassVar[type] = JsonOptions
 
-    def __init__(self, options: FileOptions) -> None:
+    def __init__(self, options: JsonOptions) -> None:
         super().__init__(options)
         self._to: Sink = FileStream(options) if options.filename else StdoutStream(options)
 

@@ -15,8 +15,8 @@ from attrs import frozen
 
 from circus_core.kinds import BOOLEAN, INTEGER
 from circus_core.options import Kind, option
-from circus_plugins.streams.backups import PACKED
-from circus_plugins.streams.files import File, RotatedFile
+from circus_plugins.streams.files import File, Kept, Located, Stamped
+from circus_plugins.streams.packing import FINISHED, PACKED, UNFINISHED, Packing
 
 if TYPE_CHECKING:
     from circus_plugins.streams.sink import Source
@@ -39,7 +39,7 @@ UNIT: Kind[str] = Kind(
 
 
 @frozen(kw_only=True)
-class TimedOptions(RotatedFile):
+class TimedOptions(Located, Stamped, Kept):
     """The options of TimedRotatingFileStream."""
 
     rotate_when: str = option(
@@ -68,10 +68,14 @@ class TimedRotatingFileStream(File):
             delay=True,
         )
         self._due = 0
+        self._packing: Packing | None = None
 
     def open(self) -> None:
         """Open the file; a period began when it was last written to."""
         super().open()
+        if self.options.compress and self._packing is None:
+            self._packing = Packing(self.path)
+            self._packing.tidy()
         found = os.stat(self.path)
         begun = found.st_mtime if found.st_size else time.time()
         self._due = self._calendar.computeRollover(int(begun))
@@ -85,9 +89,12 @@ class TimedRotatingFileStream(File):
     def _roll_over(self) -> None:
         if self._file is not None and self._file.size:
             try:
-                os.rename(self.path, self._name())
+                earlier = self._name()
+                os.rename(self.path, earlier)
                 self.reopen()
                 self._drop_old()
+                if self._packing and os.path.exists(earlier):
+                    self._packing.start(earlier, lambda _inode: earlier if os.path.exists(earlier) else None)
             except OSError as error:
                 log.error("%s cannot be rotated, and grows on: %s", self.path, error.strerror)
         self._due = self._calendar.computeRollover(int(time.time()))
@@ -110,7 +117,8 @@ class TimedRotatingFileStream(File):
         folder, base = os.path.split(self.path)
         earlier = []
         for entry in os.scandir(folder):
-            if entry.name.startswith(base + ".") and entry.name[len(base) + 1 :][:8].isdigit():
+            dated = entry.name.startswith(base + ".") and entry.name[len(base) + 1 :][:8].isdigit()
+            if dated and not entry.name.endswith((UNFINISHED, FINISHED)):
                 earlier.append((entry.stat().st_mtime, entry.path))
         earlier.sort()
         kept = earlier[-options.backup_count :] if options.backup_count else earlier

@@ -31,6 +31,7 @@ from circus_core.options import Section, declared, describe
 from circus_plugins.ctl import main as circusctl
 from circus_plugins.ctl.catalogue import OWN
 from circus_plugins.host import main as plugin_host
+from circus_plugins.streams.choice import BUNDLED, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,10 +92,21 @@ def options_page(known: Assembly) -> str:
             lines += [f"(options-plugin-{name})=", f"## `[plugin:NAME]` with `use = {name}`"]
             lines.append(prose(first_line(type(loaded.plugin))))
             lines += _options(Section(f"plugin-{name}", cls))
+    lines += sinks()
     return "\n\n".join(lines) + "\n"
 
 
-def _options(section: Section) -> Iterator[str]:
+def sinks() -> Iterator[str]:
+    """The classes that `stdout_stream.class` may name, and their options."""
+    for word in BUNDLED:
+        cls = find(word)
+        yield f"(options-{slug(word)})="
+        yield f"## `stdout_stream.*` and `stderr_stream.*` with `class = {word}`"
+        yield prose(first_line(cls))
+        yield from _options(Section(slug(word), cls.Options), told=False)
+
+
+def _options(section: Section, *, told: bool = True) -> Iterator[str]:
     for row in describe(section):
         unit = f" ({row['unit']})" if row["unit"] else ""
         default = "must be given" if row["required"] else f"default {shown(row['default'])}"
@@ -104,7 +116,8 @@ def _options(section: Section) -> Iterator[str]:
         yield f"### `{row['key']}`"
         yield f"*{row['type']}*{unit}, {default}"
         yield prose(str(row["help"]))
-        yield f"{effect}{plugin}"
+        if told:
+            yield f"{effect}{plugin}"
 
 
 def hooks_page() -> str:

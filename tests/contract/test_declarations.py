@@ -1,7 +1,8 @@
 """Whatever is declared is explained and tried: no option, hook, event, command or error without a help and a test.
 
 A test says what it tries by `@pytest.mark.covers("option:uid", ...)`. The names are those of `declarations()`:
-`option:` is of a watcher, `circus-option:` of `[circus]`, `plugin-option:` of `[plugin:NAME]`.
+`option:` is of a watcher, `circus-option:` of `[circus]`, `plugin-option:` of `[plugin:NAME]`, and `FileStream-option:`
+of a stream of that class.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from circus_core.errors import ERRORS
 from circus_core.events import EVENTS
 from circus_core.hookspecs import Interventions, Lifecycle, event_hooks
 from circus_core.options import declared
+from circus_plugins.streams.choice import BUNDLED, find
 from tests.contract.sources import ROOT, marks
 
 PREFIXES = {"watcher": "option"}
@@ -36,6 +38,8 @@ def declarations() -> dict[str, Any]:
     for name, loaded in known.bus.loaded.items():
         cls = getattr(loaded.plugin, "Options", None)
         options |= {f"{name}-option:{key}": option for key, option in (declared(cls) if cls else {}).items()}
+    for word in BUNDLED:
+        options |= {f"{word}-option:{key}": option for key, option in declared(find(word).Options).items()}
     hooks = reference.hooks(Lifecycle) | reference.hooks(Interventions)
     # The hooks of events are made from the events, and tried all alike; `circus_event` is the one besides.
     hooks["circus_event"] = reference.hooks(event_hooks())["circus_event"]

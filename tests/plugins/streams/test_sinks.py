@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import json
 import os
 import re
@@ -21,8 +22,8 @@ from hypothesis import strategies as st
 from circus_plugins.streams.backups import Backups
 from circus_plugins.streams.channel import Channel, pipe
 from circus_plugins.streams.console import FancyOptions, FancyStdoutStream
-from circus_plugins.streams.files import FileBase, FileOptions, FileStream, WatchedFileStream
-from circus_plugins.streams.jsonlines import JsonStream
+from circus_plugins.streams.files import FileOptions, FileStream, WatchedFileStream, WatchedOptions
+from circus_plugins.streams.jsonlines import JsonOptions, JsonStream
 from circus_plugins.streams.memory import QueueOptions, QueueStream
 from circus_plugins.streams.pump import LONGEST, Pump
 from circus_plugins.streams.recent import Recent
@@ -76,6 +77,7 @@ def in_pieces(text: bytes, cuts: Sequence[int]) -> list[bytes]:
 CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 
 
+@pytest.mark.covers("FileStream-option:filename")
 @ANYTHING
 @given(lines=LINES, tail=st.binary(max_size=30).filter(lambda text: b"\n" not in text), cuts=CUTS)
 def test_a_file_has_every_byte(tmp_path: Path, lines: list[bytes], tail: bytes, cuts: list[int]) -> None:
@@ -103,6 +105,7 @@ def test_lines_of_two_processes_are_never_mixed(
         ]
 
 
+@pytest.mark.covers("FileStream-option:max_bytes", "FileStream-option:backup_count")
 @ANYTHING
 @given(lines=LINES, cuts=CUTS, most=st.integers(1, 300))
 def test_a_rotation_loses_nothing_and_keeps_the_limit(
@@ -130,6 +133,47 @@ def test_max_bytes_without_backups_keeps_one(tmp_path: Path) -> None:
     assert (path.with_name("out.log.1").read_bytes() + path.read_bytes()).endswith(b"line 48\nline 49\n")
 
 
+@pytest.mark.covers("FileStream-option:compress")
+def test_earlier_files_can_be_packed(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    lines = [b"line %03d\n" % number for number in range(100)]
+
+    async def write() -> None:
+        (tmp_path / "out.log.77.packing").write_text("left by a circusd that was killed")
+        sink = FileStream(FileOptions(filename=str(path), max_bytes=200, backup_count=3, compress=True))
+        await piped(sink, [lines])
+        names = ["out.log", *(f"out.log.{number}.gz" for number in (1, 2, 3))]
+        async with asyncio.timeout(20):
+            while sorted(os.listdir(tmp_path)) != names:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    asyncio.run(write())
+    packed = b"".join(gzip.decompress((tmp_path / f"out.log.{number}.gz").read_bytes()) for number in (3, 2, 1))
+    assert b"".join(lines).endswith(packed + path.read_bytes())
+    assert packed.count(b"\n") >= 3
+
+
+@pytest.mark.covers("TimedRotatingFileStream-option:compress")
+def test_an_earlier_file_of_a_time_can_be_packed(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    path.write_text("old\n")
+    os.utime(path, (10_000, 10_000))
+
+    async def write() -> None:
+        sink = TimedRotatingFileStream(TimedOptions(filename=str(path), rotate_when="D", compress=True))
+        sink.open()
+        sink.write(memoryview(b"new\n"), ONE)
+        async with asyncio.timeout(20):
+            while not any(re.fullmatch(r"out\.log\.\d{8}\.gz", name) for name in os.listdir(tmp_path)):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        sink.close()
+
+    asyncio.run(write())
+    (packed,) = tmp_path.glob("out.log.*")
+    assert gzip.decompress(packed.read_bytes()) == b"old\n"
+
+
+@pytest.mark.covers("FileStream-option:max_age")
 def test_old_backups_go_by_their_age(tmp_path: Path) -> None:
     path = tmp_path / "out.log"
     for number in (1, 2):
@@ -137,11 +181,12 @@ def test_old_backups_go_by_their_age(tmp_path: Path) -> None:
     long_ago = time.time() - 100
     os.utime(tmp_path / "out.log.2", (long_ago, long_ago))
     path.write_text("now")
-    Backups(5, compress=False, max_age=50).shift(str(path))
+    Backups(str(path), 5, compress=False, max_age=50).shift()
     assert sorted(found.name for found in tmp_path.iterdir()) == ["out.log.1", "out.log.2"]
     assert (tmp_path / "out.log.1").read_text() == "now"
 
 
+@pytest.mark.covers("FileStream-option:time_format")
 def test_each_line_has_its_stamp_even_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "out.log"
     sink = FileStream(FileOptions(filename=str(path), time_format="%Y"))
@@ -184,11 +229,12 @@ def test_without_a_filename_there_is_a_file_all_the_same() -> None:
         path.unlink()
 
 
+@pytest.mark.covers("WatchedFileStream-option:filename")
 def test_a_watched_file_is_opened_anew_when_it_was_moved(tmp_path: Path) -> None:
     path = tmp_path / "out.log"
 
     async def write() -> None:
-        sink = WatchedFileStream(FileBase(filename=str(path)))
+        sink = WatchedFileStream(WatchedOptions(filename=str(path)))
         sink.open()
         sink.write(memoryview(b"one\n"), ONE)
         path.rename(tmp_path / "moved.log")
@@ -204,6 +250,10 @@ def test_a_watched_file_is_opened_anew_when_it_was_moved(tmp_path: Path) -> None
     assert path.read_text() == "theirs\nthree\n"
 
 
+@pytest.mark.covers(
+    "TimedRotatingFileStream-option:filename", "TimedRotatingFileStream-option:rotate_when",
+    "TimedRotatingFileStream-option:utc",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("unit", "suffix"),
     [("S", r"\d{14}"), ("m", r"\d{12}"), ("H", r"\d{10}"), ("d", r"\d{8}"), ("midnight", r"\d{8}"), ("W0", r"\d{8}")],
@@ -229,6 +279,7 @@ def test_a_timed_file_is_exchanged_when_its_time_has_come(tmp_path: Path, unit: 
     assert earlier.read_text() == "old\n"
 
 
+@pytest.mark.covers("TimedRotatingFileStream-option:backup_count")
 def test_a_timed_file_keeps_so_many_earlier_ones(tmp_path: Path) -> None:
     path = tmp_path / "out.log"
     for day in range(1, 6):
@@ -252,10 +303,11 @@ def test_a_timed_file_keeps_so_many_earlier_ones(tmp_path: Path) -> None:
     assert "out.log.other" in kept
 
 
+@pytest.mark.covers("JsonStream-option:filename")
 def test_json_has_an_object_for_each_line(tmp_path: Path) -> None:
     path = tmp_path / "out.log"
     before = time.time()
-    asyncio.run(piped(JsonStream(FileOptions(filename=str(path))), [[b'a "quoted" \xc3\xa4\n', b"\xff\n\nlast"]]))
+    asyncio.run(piped(JsonStream(JsonOptions(filename=str(path))), [[b'a "quoted" \xc3\xa4\n', b"\xff\n\nlast"]]))
     found = [json.loads(line) for line in path.read_text().splitlines()]
     assert [each["line"] for each in found] == ['a "quoted" ä', "�", "", "last"]
     assert all(before - 1 <= each.pop("at") <= time.time() + 1 for each in found)
@@ -263,6 +315,7 @@ def test_json_has_an_object_for_each_line(tmp_path: Path) -> None:
     assert [each.get("more") for each in found] == [None, None, None, True]
 
 
+@pytest.mark.covers("QueueStream-option:max_items")
 def test_a_queue_has_what_circus_calls_streams_with() -> None:
     sink = QueueStream(QueueOptions(max_items=2))
     told = asyncio.run(piped(sink, [[b"one\n"]]))
@@ -275,6 +328,7 @@ def test_a_queue_has_what_circus_calls_streams_with() -> None:
     assert caught.value.errno == errno.ENOBUFS
 
 
+@pytest.mark.covers("FancyStdoutStream-option:color", "FancyStdoutStream-option:time_format")
 def test_fancy_lines_have_colour_time_and_pid_and_none_is_empty() -> None:
     sink = FancyStdoutStream(FancyOptions(color="green", time_format="T"))
     shown = sink.shown(memoryview(b"one\n\ntwo\n"), ONE)
@@ -406,3 +460,73 @@ def test_a_flood_does_not_keep_others_waiting() -> None:
     order = asyncio.run(run())
     assert "quiet" in order
     assert order.index("quiet") <= 20
+
+
+@pytest.mark.covers("TimedRotatingFileStream-option:rotate_interval", "TimedRotatingFileStream-option:time_format")
+def test_a_timed_file_may_wait_for_several_units(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    path.write_text("old\n")
+
+    def write(hours_ago: float) -> None:
+        long_ago = time.time() - hours_ago * 3600
+        os.utime(path, (long_ago, long_ago))
+        options = TimedOptions(filename=str(path), rotate_when="H", rotate_interval=3, time_format="T")
+        sink = TimedRotatingFileStream(options)
+        sink.open()
+        sink.write(memoryview(b"new\n"), ONE)
+        sink.close()
+
+    write(2)
+    assert path.read_text() == "old\nT [100] | new\n"
+    write(4)
+    assert path.read_text() == "T [100] | new\n"
+
+
+@pytest.mark.covers("TimedRotatingFileStream-option:max_age")
+def test_earlier_files_of_a_time_go_by_their_age(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    (tmp_path / "out.log.20200101").write_text("too old")
+    (tmp_path / "out.log.20200102").write_text("old")
+    for day, age in ((1, 500), (2, 50)):
+        at = time.time() - age
+        os.utime(tmp_path / f"out.log.2020010{day}", (at, at))
+    path.write_text("now\n")
+    at = time.time() - 100_000
+    os.utime(path, (at, at))
+
+    async def write() -> None:
+        sink = TimedRotatingFileStream(TimedOptions(filename=str(path), rotate_when="D", max_age=100))
+        sink.open()
+        sink.write(memoryview(b"new\n"), ONE)
+        sink.close()
+
+    asyncio.run(write())
+    assert sorted(os.listdir(tmp_path)) == ["out.log", "out.log.20200102"]
+
+
+@pytest.mark.covers("WatchedFileStream-option:time_format")
+def test_a_watched_file_can_have_stamps(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    asyncio.run(piped(WatchedFileStream(WatchedOptions(filename=str(path), time_format="T")), [[b"one\n"]]))
+    assert path.read_text() == "T [100] | one\n"
+
+
+@pytest.mark.covers(
+    "JsonStream-option:max_bytes", "JsonStream-option:backup_count", "JsonStream-option:compress",
+    "JsonStream-option:max_age",
+)  # fmt: skip
+def test_json_files_are_kept_below_a_size_as_others_are(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    (tmp_path / "out.log.2.gz").write_text("too old")
+    os.utime(tmp_path / "out.log.2.gz", (1000, 1000))
+    options = JsonOptions(filename=str(path), max_bytes=250, backup_count=4, compress=True, max_age=1000)
+
+    async def write() -> None:
+        await piped(JsonStream(options), [[b"one\n", b"two\n", b"three\n"]])
+        async with asyncio.timeout(20):
+            while sorted(os.listdir(tmp_path)) != ["out.log", "out.log.1.gz"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    asyncio.run(write())
+    text = gzip.decompress((tmp_path / "out.log.1.gz").read_bytes()) + path.read_bytes()
+    assert [json.loads(line)["line"] for line in text.splitlines()] == ["one", "two", "three"]

@@ -31,8 +31,18 @@ def streamed(name: str, cmd: str, **given: Any) -> WatcherOptions:
     return watcher(name, cmd, extra=extra, **rest)
 
 
-COUNTING = "import time, itertools\nfor n in itertools.count(): print('line', n, flush=True); time.sleep(.005)"
-FILLING = "import time\nfor n in range(10**6): print(f'{n:08d} ' + 'x' * 990, flush=True); time.sleep(.001)"
+COUNTING = r"""
+import itertools, time
+for n in itertools.count():
+    print(f"line {n}\n", end="", flush=True)
+    time.sleep(0.005)
+"""
+FILLING = r"""
+import time
+for n in range(10**6):
+    print(f"{n:08d} {'x' * 990}\n", end="", flush=True)
+    time.sleep(0.001)
+"""
 
 
 def flags(pid: int, descriptor: int) -> int:
@@ -176,9 +186,7 @@ async def test_a_full_disk_loses_only_what_it_must_and_writing_goes_on_by_itself
         pytest.skip("a file system cannot be mounted here")
     try:
         out = disk / "out.log"
-        cmd = python(
-            "import time\nfor n in range(10**6):\n    print(f'{n:08d} ' + 'x' * 990, flush=True); time.sleep(.001)"
-        )
+        cmd = python(FILLING)
         async with supervise(streamed("one", cmd, stdout__filename=str(out)), plugins={"streams": Streams()}) as run:
             lost = await run.events.wait_for("output_lost", watcher="one")
             assert (lost.channel, lost.sink, lost.error) == ("stdout", str(out), "No space left on device")

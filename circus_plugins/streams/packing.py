@@ -1,0 +1,88 @@
+"""Packs earlier files with gzip, each in a process of its own at a low priority, so that nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from circus_core.errors import SpawnError
+from circus_core.model import Launch
+from circus_core.spawn import DEVNULL, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("circus.streams")
+
+PACKED = ".gz"
+UNFINISHED, FINISHED = ".packing", ".packed"
+PACK = f"""
+import gzip, os, shutil, sys
+os.nice(10)
+unfinished, finished = sys.argv[1] + {UNFINISHED!r}, sys.argv[1] + {FINISHED!r}
+with open(0, "rb") as file, gzip.open(unfinished, "wb") as packed:
+    shutil.copyfileobj(file, packed, 1 << 20)
+    found = os.fstat(0)
+os.chmod(unfinished, found.st_mode & 0o777)
+os.utime(unfinished, ns=(found.st_atime_ns, found.st_mtime_ns))
+os.rename(unfinished, finished)
+"""
+
+
+class Packing:
+    """The files of one log that are being packed. A file may be renamed meanwhile: it is known by its inode."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._under_way: set[int] = set()
+
+    def tidy(self) -> None:
+        """Remove what was left when a circusd ended while it packed."""
+        for suffix in (UNFINISHED, FINISHED):
+            for path in glob.glob(f"{glob.escape(self._base)}.*{suffix}"):
+                with suppress(OSError):
+                    os.unlink(path)
+
+    def start(self, path: str, where: Callable[[int], str | None]) -> None:
+        """Pack a file; once that is done, `where` says by the inode what it is called now, or None if it is gone."""
+        try:
+            # By its descriptor, as its name may change before the other process has opened it.
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                inode = os.fstat(file).st_ino
+                if inode in self._under_way:
+                    return
+                target = f"{self._base}.{inode}"
+                argv = (sys.executable, "-I", "-S", "-c", PACK, target)
+                pid = spawn(Launch("streams", 0, argv, {}, stdin=file, stdout=DEVNULL, stderr=DEVNULL))
+            finally:
+                os.close(file)
+            pidfd = os.pidfd_open(pid)
+        except (OSError, SpawnError) as error:
+            log.error("%s cannot be packed: %s", path, error)
+            return
+        self._under_way.add(inode)
+        asyncio.get_running_loop().add_reader(pidfd, self._ended, pidfd, pid, inode, target, where)
+
+    def _ended(self, pidfd: int, pid: int, inode: int, target: str, where: Callable[[int], str | None]) -> None:
+        asyncio.get_running_loop().remove_reader(pidfd)
+        os.close(pidfd)
+        with suppress(ChildProcessError):  # the daemon's reaper may have been first
+            os.waitpid(pid, os.WNOHANG)
+        self._under_way.discard(inode)
+        path = where(inode)
+        try:
+            if path is None:
+                os.unlink(target + FINISHED)
+            else:
+                os.rename(target + FINISHED, path + PACKED)
+                os.unlink(path)
+        except OSError as error:
+            log.error("%s was not packed: %s", path or target, error.strerror)
+            with suppress(OSError):
+                os.unlink(target + UNFINISHED)
