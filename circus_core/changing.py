@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from circus_core.errors import CircusError, OptionError, RequestError
 from circus_core.kinds import COMMAND
 from circus_core.launch import identity
@@ -90,6 +92,8 @@ def _typed(section: Section, current: WatcherOptions, key: str, raw: Any) -> Any
 
 
 def _checked(entry: Option, key: str, raw: Any) -> Any:
+    if entry.by_command is not None:
+        entry = evolve(entry, kind=entry.by_command)
     text = isinstance(raw, str) and entry.kind.name != "integer"
     try:
         return entry.value(raw, text=text, key=key)

@@ -59,7 +59,8 @@ class Kind(Generic[T]):
 class Option:
     """The declaration of one option. A `prefix` option is a family: `rlimit_` stands for every `rlimit_NAME`.
 
-    `fixed` says why one that is not settable is not.
+    `fixed` says why one that is not settable is not; `by_command` is the sort of values that commands may set, if that
+    is not `kind`.
     """
 
     key: str
@@ -76,6 +77,7 @@ class Option:
     attribute: str = ""
     plugin: str = ""
     fixed: str = ""
+    by_command: Kind[Any] | None = None
 
     def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
         """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError.

@@ -134,15 +134,17 @@ class Registry:
         settable: bool = True,
         names: frozenset[str] | None = None,
         fixed: str = "",
+        by_command: Kind[Any] | None = None,
     ) -> None:
         """Declare an option of an existing section; its value is found under `key` in `extra` of that section.
 
         With `prefix` it is a family, of which there are only those of `names` if these are given. `fixed` says why no
-        command may set it.
+        command may set it; `by_command` is the sort of values that commands may set, if that is not `kind`.
         """
         entry = Option(
             key=key, kind=kind, default=MISSING if prefix else default, help=help, effect=effect, unit=unit,
             minimum=minimum, prefix=prefix, names=names, settable=settable and not fixed, fixed=fixed,
+            by_command=by_command,
             plugin=self.plugin,
         )  # fmt: skip
         if section not in self._sections:

@@ -39,6 +39,32 @@ VALUE: Kind[Any] = Kind(
 )
 
 
+BUNDLED = {
+    "FileStream": "files",
+    "WatchedFileStream": "files",
+    "TimedRotatingFileStream": "timed",
+    "StdoutStream": "console",
+    "FancyStdoutStream": "console",
+    "JsonStream": "jsonlines",
+    "QueueStream": "memory",
+}
+"""The classes that need no path, and the modules here that have them."""
+CIRCUS = "circus.stream."
+"""What dotted paths of Circus' own classes begin with."""
+
+
+def _bundled(value: object) -> object:
+    if not isinstance(value, str) or value.removeprefix(CIRCUS) not in BUNDLED:
+        raise ValueError(
+            f"there are {', '.join(BUNDLED)}; any other names code, and circusd imports none on a client's order: write"
+            " it in the configuration and give the order reloadconfig"
+        )
+    return value
+
+
+BUNDLED_WORD: Kind[Any] = Kind("text", "a bundled class", "isn't a bundled stream", _bundled, _bundled)
+
+
 @event
 class OutputLost(Event):
     """What processes of a watcher wrote could not be kept; said once a minute as long as that goes on.
@@ -68,9 +94,13 @@ class Streams(CircusPlugin):
         for family in FAMILIES:
             channel = family.partition("_")[0]
             registry.option(
+                "watcher", f"{family}class", VALUE, effect=Effect.OUTPUT, by_command=BUNDLED_WORD,
+                help=f"Where the {channel} of the processes goes: {', '.join(BUNDLED)}, a name of the entry points"
+                " `circus.streams`, or the dotted path of a class. A command may only set the first.",
+            )  # fmt: skip
+            registry.option(
                 "watcher", family, VALUE, prefix=True, effect=Effect.OUTPUT,
-                help=f"Where the {channel} of the processes goes: `class` names the sort of sink, and the rest are that"
-                " one's options.",
+                help=f"An option of the sort of sink that `{family}class` says.",
             )  # fmt: skip
         registry.option(
             "watcher", "redirect_stderr", BOOLEAN, False, effect=Effect.RELOAD,

@@ -12,6 +12,7 @@ from circus_core.expand import environment_variables, expand, expand_wid
 from circus_core.nearest import did_you_mean
 from circus_core.options import Section
 from circus_core.structure import Problem, Setting, structure
+from circus_plugins.streams import BUNDLED, CIRCUS
 from circus_plugins.streams.sink import NoOptions, Sink
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
 
 CHANNELS = ("stdout", "stderr")
 ENTRY_POINTS = "circus.streams"
-CIRCUS = "circus.stream."
-"""What dotted paths of Circus' own classes begin with."""
-BUNDLED = {
-    "FileStream": "files",
-    "WatchedFileStream": "files",
-    "TimedRotatingFileStream": "timed",
-    "StdoutStream": "console",
-    "FancyStdoutStream": "console",
-    "JsonStream": "jsonlines",
-    "QueueStream": "memory",
-}
-"""The classes that need no path, and the modules here that have them."""
 
 
 @frozen

@@ -31,7 +31,8 @@ from circus_core.options import Section, declared, describe
 from circus_plugins.ctl import main as circusctl
 from circus_plugins.ctl.catalogue import OWN
 from circus_plugins.host import main as plugin_host
-from circus_plugins.streams.choice import BUNDLED, find
+from circus_plugins.streams import BUNDLED
+from circus_plugins.streams.choice import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,8 @@ from circus_core.errors import ERRORS
 from circus_core.events import EVENTS
 from circus_core.hookspecs import Interventions, Lifecycle, event_hooks
 from circus_core.options import declared
-from circus_plugins.streams.choice import BUNDLED, find
+from circus_plugins.streams import BUNDLED
+from circus_plugins.streams.choice import find
 from tests.contract.sources import ROOT, marks
 
 PREFIXES = {"watcher": "option"}

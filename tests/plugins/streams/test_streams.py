@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from circus_core.errors import CircusError
 from circus_core.testing import PATIENCE, python, until, watcher
 from circus_plugins.streams import Streams
 
@@ -69,7 +70,7 @@ def said(path: Path, text: str) -> bool:
     return path.exists() and text in path.read_text()
 
 
-@pytest.mark.covers("option:stdout_stream.", "option:stderr_stream.")
+@pytest.mark.covers("option:stdout_stream.", "option:stderr_stream.", "option:stderr_stream.class")
 async def test_each_channel_goes_to_its_file_until_the_last_word(supervise: Any, tmp_path: Path) -> None:
     out, err = tmp_path / "out.log", tmp_path / "err.log"
     one = streamed(
@@ -244,6 +245,17 @@ async def test_a_stream_for_processes_that_had_none_takes_new_processes(supervis
         await run.events.wait_for("watcher_reloaded", watcher="one")
         await comes(lambda: said(out, "up\n"))
         assert run.pids("one") != pids
+
+
+@pytest.mark.covers("option:stdout_stream.class")
+@pytest.mark.parametrize("word", ["os.system", "Other", 3])
+async def test_no_command_names_code_that_circusd_would_import(supervise: Any, word: object) -> None:
+    async with supervise(watcher("one"), plugins={"streams": Streams()}) as run:
+        with pytest.raises(CircusError, match="isn't a bundled stream") as caught:
+            await run.call("set", name="one", options={"stdout_stream.class": word})
+        assert "circusd imports none on a client's order" in caught.value.hint
+        with pytest.raises(CircusError, match="isn't a bundled stream"):
+            await run.call("add", name="two", cmd="true", options={"stdout_stream": {"class": word}})
 
 
 class Circusish:
