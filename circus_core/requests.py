@@ -31,10 +31,10 @@ class Argument:
     """One argument of a command. `kind` is text, integer, number, boolean, signal, words, object, list or any.
 
     `positional` arguments are given without a flag in the shell; `rest` takes all remaining words. The flag of a
-    boolean stands for the opposite of its default.
+    boolean stands for the opposite of its default; `off` says what one does that turns something off.
     """
 
-    __slots__ = ("choices", "default", "flag", "help", "kind", "name", "positional", "required", "rest")
+    __slots__ = ("choices", "default", "flag", "help", "kind", "name", "off", "positional", "required", "rest")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Argument:
         positional: bool = False,
         rest: bool = False,
         flag: str = "",
+        off: str = "",
     ) -> None:
         self.name = name
         self.kind = kind
@@ -57,6 +58,7 @@ class Argument:
         self.choices = choices
         self.positional = positional
         self.rest = rest
+        self.off = off
         self.flag = flag or ("" if positional else f"--{name}")
 
 
@@ -128,14 +130,16 @@ class Request:
 
 
 WAITING = Argument("waiting", "boolean", "Answer only when it is done.", default=False)
-NAME = Argument("name", "text", "The watcher's name, in any case.", positional=True)
-THE_NAME = Argument("name", "text", "The watcher's name, in any case.", required=True, positional=True)
+NAME = Argument("name", "text", "The watcher's name; upper and lower case are the same.", positional=True)
+THE_NAME = Argument(
+    "name", "text", "The watcher's name; upper and lower case are the same.", required=True, positional=True
+)
 PATTERN = Argument("name", "text", "The watcher's name, or a pattern for several.", positional=True)
 MATCH = Argument(
     "match", "text", "How the name is read.", default="glob", choices=("simple", "glob", "regex")
 )  # fmt: skip
 RUNNING = Argument("running", "boolean", "Leave a stopped watcher stopped.", default=False)
-COUNT = Argument("nb", "integer", "How many processes.", default=1, positional=True)
+COUNT = Argument("nb", "integer", "By how many.", default=1, positional=True)
 
 _STARTED = {"info": "with waiting and one watcher: `started` and `kept`, lists of pids"}
 _RESTARTED = {"info": "with waiting and one watcher: `stopped`, `started` and `kept`, sorted lists of pids"}
@@ -184,7 +188,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "kill", Role.OPERATE, "End processes: a signal, some time, then SIGKILL.", THE_NAME,
-            Argument("pid", "integer", "Only this process.", positional=True),
+            Argument("pid", "integer", "Only the process with this pid.", positional=True),
             Argument("signum", "signal", "The signal to begin with; the watcher's stop_signal if not given."),
             Argument("graceful_timeout", "number", "Seconds before SIGKILL; the watcher's own if not given."),
             help="The watcher replaces what was ended. It does not wait for other operations of the watcher.",
@@ -198,9 +202,9 @@ COMMANDS: dict[str, Command] = {
             "listen", Role.VIEW, "Follow events; a client does this on the event endpoint.",
             help="As a request it is refused, as in Circus. `circusctl listen` subscribes instead.",
         ),
-        Command("numprocesses", Role.VIEW, "Count processes.", NAME,
+        Command("numprocesses", Role.VIEW, "Count the processes of one or all watchers.", NAME,
                 replies={"numprocesses": "how many", "watcher_name": "with a name: the name as sent"}),
-        Command("numwatchers", Role.VIEW, "Count watchers.", replies={"numwatchers": "how many"}),
+        Command("numwatchers", Role.VIEW, "Count the watchers.", replies={"numwatchers": "how many"}),
         Command("options", Role.VIEW, "Show every option of a watcher.", THE_NAME,
                 help="Values in env whose names look secret are masked.",
                 replies={"options": "values by option"}),
@@ -212,9 +216,9 @@ COMMANDS: dict[str, Command] = {
         Command(
             "reload", Role.OPERATE, "Replace the processes of one or all watchers without a gap.", NAME,
             Argument("graceful", "boolean", "Start new processes first, then stop the old ones.",
-                     default=True, flag="--terminate"),
-            Argument("sequential", "boolean", "One process after another.", default=False), RUNNING,
-            help="With send_hup a process gets SIGHUP instead. Without a name, stopped watchers stay stopped.",
+                     default=True, flag="--terminate", off="Stop the old processes first, as `restart` does."),
+            Argument("sequential", "boolean", "One process after another, not all at once.", default=False), RUNNING,
+            help="Where a watcher has send_hup, its processes get SIGHUP and stay. Without a name, stopped watchers stay stopped.",  # noqa: E501
             replies=_RESTARTED, waits=True, example="circusctl reload web --sequential --waiting",
         ),
         Command(
@@ -241,16 +245,16 @@ COMMANDS: dict[str, Command] = {
                 replies={"sections": "a JSON schema per section"}),
         Command(
             "set", Role.ADMIN, "Change options of a watcher.", THE_NAME,
-            Argument("options", "object", "Values by option.", required=True, positional=True, rest=True),
-            help="Each option says in the reference what it takes to be in force: nothing, a change of number, or a graceful reload, which follows by itself. Null or, in a shell, \"\" puts an option back that need not be set.",  # noqa: E501
+            Argument("options", "object", "Options, each with its value.", required=True, positional=True, rest=True),
+            help="An option that decides what is launched takes a graceful reload, which follows by itself; the others count at once. The reference of options says which is which. Null or, in a shell, \"\" puts an option back that need not be set.",  # noqa: E501
             waits=True, example="circusctl set web numprocesses 4 graceful_timeout 10",
         ),
         Command(
             "signal", Role.OPERATE, "Send a signal to processes.", THE_NAME,
-            Argument("pid", "integer", "Only this process.", positional=True),
+            Argument("pid", "integer", "Only the process with this pid.", positional=True),
             Argument("signum", "signal", "The signal's name or number.", required=True, positional=True),
-            Argument("childpid", "integer", "Only this child of pid."),
-            Argument("children", "boolean", "The direct children instead of the process.", default=False),
+            Argument("childpid", "integer", "Only this child of the process."),
+            Argument("children", "boolean", "Not the process, but its direct children.", default=False),
             Argument("recursive", "boolean", "The process and all its descendants.", default=False),
             example="circusctl signal web HUP",
         ),
@@ -266,7 +270,7 @@ COMMANDS: dict[str, Command] = {
                      "details": "with extended: an object per watcher"},
         ),
         Command("stop", Role.OPERATE, "Stop one, several or all watchers.", PATTERN, MATCH,
-                help="It answers, when waiting, only once no process is left, nor anything known to come from one.",
+                help="When waiting, it answers only once no process is left, nor anything known to come from one.",
                 replies={"info": "with waiting and one watcher: null"}, waits=True),
     )
 }  # fmt: skip

@@ -18,8 +18,8 @@ OWN: dict[str, Command] = {
             "listen", Role.VIEW, "Follow the events as they happen.",
             Argument("topics", "list", "Beginnings of topics, such as watcher.web or watcher.web.reap; all if none.",
                      positional=True, rest=True),
-            help="Events go out on an endpoint of their own. circusctl asks circusd for it; with --endpoint it listens "
-            "there, as in Circus. Ctrl-C ends it.",
+            help="Events go out on an endpoint of their own, for which circusctl asks circusd; --endpoint may be that "
+            "one too. Ctrl-C ends it.",
             example="circusctl listen watcher.web",
         ),
         Command(
@@ -28,7 +28,7 @@ OWN: dict[str, Command] = {
             Argument("since", "text", "Begin after this event's number, or this long ago, such as 90s, 5m or 2h."),
             Argument("until", "integer", "End with this event's number."),
             Argument("event", "text", "Only events of this name, such as process_exited."),
-            Argument("limit", "integer", "At most so many; without --since the newest, and 50 unless this is given."),
+            Argument("limit", "integer", "At most so many events; without --since the newest, 50 if not told."),
             Argument("follow", "boolean", "Go on with the events to come; none between is lost."),
             example="circusctl events web --since 10m --follow",
         ),
@@ -36,7 +36,7 @@ OWN: dict[str, Command] = {
             "keys", Role.ADMIN, "Make, list and revoke the keys of clients.",
             Argument("action", "text", "What to do.", required=True, positional=True,
                      choices=("new", "list", "revoke")),
-            Argument("name", "text", "Whose key it is.", positional=True),
+            Argument("name", "text", "With new and revoke: whose key.", positional=True),
             Argument("role", "text", "With new: what its owner may do.", default="operate",
                      choices=("view", "operate", "admin")),
             Argument("dir", "text", "The folder of keys; circusd's default if not given."),
@@ -57,7 +57,7 @@ OWN: dict[str, Command] = {
         ),
         Command(
             "help", Role.VIEW, "Explain circusctl, or a command.",
-            Argument("topic", "text", "A command.", positional=True),
+            Argument("topic", "list", "A command, such as start or plugins add.", positional=True, rest=True),
         ),
     )
 }  # fmt: skip
@@ -119,6 +119,7 @@ def from_schema(schema: dict[str, Any]) -> Command:
             positional=entry["positional"],
             rest=entry["rest"],
             flag=entry["flag"],
+            off=entry.get("off", ""),
         )
         for entry in schema["arguments"]
         if not (schema["waits"] and entry["name"] == "waiting")

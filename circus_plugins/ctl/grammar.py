@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 GLOBALS = (
     Argument("endpoint", "text", "Where circusd listens, such as ipc:///run/circus/control.sock or "
-             "tcp://127.0.0.1:5555. Else CIRCUSCTL_ENDPOINT counts, else the runtime directory."),
+             "tcp://127.0.0.1:5555. If it is not given, CIRCUSCTL_ENDPOINT counts, else the socket in the "
+             "runtime directory."),
     Argument("timeout", "number", "Seconds to wait for an answer. Unless this is given, a command with --waiting "
              "goes on for as long as circusd shows that it is alive; and where nobody listens, any command ends "
              "after a second.", default=5.0),
     Argument("json", "boolean", "Print the reply as one line of JSON."),
     Argument("prettify", "boolean", "With --json: indent it."),
-    Argument("key", "text", "The client's key file, where circusd asks for one. Else CIRCUSCTL_KEY counts."),
+    Argument("key", "text", "The client's key file, where circusd asks for one. If it is not given, CIRCUSCTL_KEY "
+             "counts."),
     Argument("ssh", "text", "Reach circusd through this ssh server, [USER@]HOST[:PORT]. --endpoint is then the one "
              "it has there, and tcp://127.0.0.1:5555 if none is given."),
     Argument("ssh_keyfile", "text", "The private key file for --ssh."),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from circus_plugins.ctl.conversion import ConversionError, convert, pair
 from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, spoken, unhidden_globals, usage
@@ -25,23 +26,34 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message.removeprefix("argument "), usage=self.format_usage().strip())
 
 
-def global_parser(epilog: str = "") -> Parser:
+class Layout(NamedTuple):
+    """What a parser's help has besides its arguments, and how many columns wide it is; the texts are laid out."""
+
+    columns: int
+    description: str
+    epilog: str
+
+
+def global_parser(layout: Layout | None = None) -> Parser:
     """The parser of the options that stand before the command."""
-    parser = Parser(**_text("circusctl", "circusctl [options] [COMMAND ...]", epilog=epilog))
+    parser = Parser(**_settings("circusctl", "circusctl [options] [COMMAND ...]", layout))
     group = parser.add_argument_group("options")
     for argument in GLOBALS:
         _add_option(group, argument)
     return parser
 
 
-def command_parser(command: Command) -> Parser:
-    """The parser of everything that may stand after a command.
+def command_parser(command: Command, layout: Layout | None = None) -> Parser:
+    """The parser of everything that may stand after a command. Its help leaves the global options out.
 
     Positional words are in it for help and completion only: `syntax` sorts them out first, because argparse can take
     neither an optional word before a required one with options in between, nor a command line with options of its own.
     """
-    parser = Parser(**_text(f"circusctl {spoken(command)}", usage(command), command.summary, _epilog(command)))
-    fill(parser, command, words_needed=False)
+    parser = Parser(**_settings(f"circusctl {spoken(command)}", usage(command), layout))
+    own = set(command.arguments)
+    for action, argument in fill(parser, command, words_needed=False):
+        if argument not in own:
+            action.help = argparse.SUPPRESS
     return parser
 
 
@@ -63,15 +75,13 @@ def fill(parser: Parser, command: Command, *, words_needed: bool = True) -> list
     return made
 
 
-def _text(prog: str, usage: str, description: str = "", epilog: str = "") -> dict[str, Any]:
-    return {
-        "prog": prog,
-        "usage": usage,
-        "description": description.replace("%", "%%"),
-        "epilog": epilog.replace("%", "%%"),
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
-        **PLAIN,
-    }
+def _settings(prog: str, usage: str, layout: Layout | None) -> dict[str, Any]:
+    settings = {"prog": prog, "usage": usage, **PLAIN}
+    if layout is not None:
+        settings["description"] = layout.description.replace("%", "%%")
+        settings["epilog"] = layout.epilog.replace("%", "%%")
+        settings["formatter_class"] = partial(argparse.RawDescriptionHelpFormatter, width=layout.columns)
+    return settings
 
 
 def _add_option(group: argparse._ArgumentGroup, argument: Argument) -> argparse.Action:
@@ -104,17 +114,10 @@ def _told(read: Callable[[str], object]) -> Callable[[str], object]:
 def _help(argument: Argument) -> str:
     text = argument.help
     if argument.kind == "boolean":
-        text = f"Turns `{argument.name}` off: {text}" if argument.default is True else text
+        text = (argument.off or f"Turns `{argument.name}` off: {text}") if argument.default is True else text
     elif argument.default is not None:
         text += f" (default: {argument.default})"
+    elif argument.positional and argument.choices:
+        *some, last = argument.choices
+        text = f"{text.removesuffix('.')}: {', '.join(some)} or {last}."
     return text.replace("%", "%%")
-
-
-def _epilog(command: Command) -> str:
-    parts = [command.help] if command.help else []
-    if command.example:
-        parts.append(f"example:\n  {command.example}")
-    if command.replies:
-        parts.append("with --json:\n" + "\n".join(f"  {key}: {meaning}" for key, meaning in command.replies.items()))
-    parts.append(f"role needed: {command.role.name.lower()}")
-    return "\n\n".join(parts)

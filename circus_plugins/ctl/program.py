@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from circus_core import __version__
 from circus_core.errors import CircusError, EndpointError
 from circus_plugins.ctl import report
-from circus_plugins.ctl.catalogue import OWN, find_in, from_schema
+from circus_plugins.ctl.catalogue import OWN, find_in, from_schema, local
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.session import NoAnswerError, Session, advice
 from circus_plugins.ctl.settings import Settings
@@ -64,9 +64,10 @@ class Program:
         properties, later = ({}, {}) if given.get("help") else read(command, words)
         given |= later
         if given.get("help"):
-            from circus_plugins.ctl.parsers import command_parser
+            from circus_plugins.ctl import manual
 
-            print(command_parser(command).format_help(), end="")
+            learned = self.commands_of(Settings(given)) if manual.below_of(command, local().values()) else []
+            print(manual.explanation(command, learned), end="")
             return report.DONE
         settings = Settings(given)
         if command.name in OWN:
@@ -155,4 +156,4 @@ class Program:
                 print(completion.script(properties["shell"]))
                 return report.DONE
         topic = properties.get("topic")
-        return self._run([topic, "--help"]) if topic else self._help(settings)
+        return self._run([*topic, "--help"]) if topic else self._help(settings)

@@ -91,6 +91,8 @@ def test_help_and_version_need_no_circusd() -> None:
         done = circusctl(*words)
         assert done.returncode == 0
         assert done.stdout.startswith("usage: circusctl signal [options] NAME [PID] SIGNUM\n")
+    for words in (("plugins", "new", "-h"), ("help", "plugins", "new"), ("help", "plugins_new")):
+        assert circusctl(*words).stdout.startswith("usage: circusctl plugins new [options] NAME\n")
     for words in (("--help",), ("-h",), ("help",)):
         done = circusctl(*words, "--endpoint", "ipc:///nowhere/at/all")
         assert done.returncode == 0

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circus_core.requests import COMMANDS, Argument, Command, Role
-from circus_plugins.ctl.catalogue import OWN, find, from_schema
+from circus_plugins.ctl import manual
+from circus_plugins.ctl.catalogue import OWN, find, from_schema, local
 from circus_plugins.ctl.conversion import command_line
 from circus_plugins.ctl.mistakes import UsageError
-from circus_plugins.ctl.parsers import command_parser
 from circus_plugins.ctl.syntax import read, split
 
 SAMPLES: dict[str, tuple[str, Any]] = {
@@ -101,10 +101,30 @@ def test_every_argument_of_every_command_can_be_given(command: Command) -> None:
 
 @pytest.mark.parametrize("command", [*COMMANDS.values(), *OWN.values()], ids=lambda command: command.name)
 def test_help_tells_every_argument(command: Command) -> None:
-    text = command_parser(command).format_help()
+    text = manual.explanation(command)
     assert command.summary in text
     for argument in command.arguments:
         assert (argument.flag or argument.name.upper()) in text or argument.kind == "object"
+
+
+@pytest.mark.parametrize("columns", [80, 300])
+def test_help_is_no_wider_than_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    texts = [manual.overview([]), *map(manual.explanation, local().values())]
+    examples = {f"  {command.example}" for command in local().values()}
+    lines = {line for text in texts for line in text.splitlines()} - examples
+    assert [line for line in lines if len(line) > min(columns, manual.WIDEST)] == []
+    assert max(map(len, lines)) > min(columns, manual.WIDEST) - 10
+
+
+def test_help_says_what_a_flag_that_turns_off_does() -> None:
+    text = manual.explanation(COMMANDS["reload"])
+    assert "  --terminate   Stop the old processes first, as `restart` does.\n" in text
+
+
+def test_help_names_what_is_below_a_command() -> None:
+    text = manual.explanation(COMMANDS["plugins"], [Command("plugins_add", Role.ADMIN, "Add one.")])
+    assert "see also:\n  plugins add  Add one.\n  plugins new  Write a new plugin" in text
 
 
 @pytest.mark.parametrize(
