@@ -187,7 +187,8 @@ class PluginOptions:
     name: str
     use: str = option(
         PLUGIN, effect=RELOAD,
-        help="A dotted path to the class, `file.py:Class` beside the file that names it, or a registered name.",
+        help="A dotted path to the class, `file.py:Class` beside the file that names it, or a registered name."
+        " Without a class, the module itself is the plugin.",
     )  # fmt: skip
     host: str | None = option(
         TEXT, None, effect=RELOAD,

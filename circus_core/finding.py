@@ -38,23 +38,26 @@ class Found:
 def find(use: str) -> Any:
     """What `use` means: `package.module:Name`, `package.module.Name`, `file.py:Name`, or an entry point's name.
 
-    Raises PluginError.
+    `package.module` and `file.py` mean the module itself. Raises PluginError.
     """
     if use.startswith("circus.") and (alias := _alias(use)) is not None:
         return alias
     module_name, colon, attribute = use.partition(":")
-    if colon and module_name.endswith(".py"):
+    if module_name.endswith(".py"):
         module = _from_file(use, module_name)
+        if not colon:
+            return module
     elif "." not in use and not colon:
         return _from_entry_point(use)
     else:
         if not colon:
             module_name, _dot, attribute = use.rpartition(".")
         module = _import(use, module_name)
-    try:
+    if attribute and hasattr(module, attribute):
         return getattr(module, attribute)
-    except AttributeError:
-        raise PluginError(f"plugin {use}: {module.__name__} has no {attribute or 'name after the colon'}") from None
+    if not colon and hasattr(module, "__path__") and importlib.util.find_spec(use) is not None:
+        return _import(use, use)
+    raise PluginError(f"plugin {use}: {module.__name__} has no {attribute or 'name after the colon'}")
 
 
 def instance(use: str, found: object) -> object:

@@ -214,8 +214,7 @@ def _path(path: str, folder: str) -> str:
 
 
 def _plugin(use: str, folder: str) -> str:
-    file, colon, _name = use.partition(":")
-    return _path(use, folder) if colon and file.endswith(".py") else use
+    return _path(use, folder) if use.partition(":")[0].endswith(".py") else use
 
 
 def _regex(value: object) -> re.Pattern[str]:

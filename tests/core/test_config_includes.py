@@ -82,10 +82,12 @@ def test_an_env_file_is_looked_for_beside_the_file_that_names_it(write: Write, t
 
 
 def test_a_plugin_s_file_is_looked_for_beside_the_file_that_names_it(write: Write, tmp_path: Path) -> None:
-    write("[plugin:near]\nuse = near.py:Near\n[plugin:dotted]\nuse = near.py\n", "etc/conf.d/a.ini")
+    plugins = "[plugin:near]\nuse = near.py:Near\n[plugin:module]\nuse = near.py\n[plugin:dotted]\nuse = near.Near\n"
+    write(plugins, "etc/conf.d/a.ini")
     path = write("[circus]\ninclude_dir = conf.d\n[plugin:main]\nuse = /srv/main.py:Main\n", "etc/app.ini")
     assert {name: plugin.use for name, plugin in made(path).plugins.items()} == {
         "main": "/srv/main.py:Main",
         "near": f"{tmp_path}/etc/conf.d/near.py:Near",
-        "dotted": "near.py",
+        "module": f"{tmp_path}/etc/conf.d/near.py",
+        "dotted": "near.Near",
     }

@@ -145,6 +145,8 @@ def test_options_of_the_watcher(read, lines, message):
         ("broken.py:Plugin", "broken.py:Plugin failed: ModuleNotFoundError: No module named 'no_such_module'"),
         ("leaving.py:Plugin", "leaving.py:Plugin failed: SystemExit"),
         ("plugin.py:Absent", "has no Absent"),
+        ("os.path.Absent", "path has no Absent"),
+        ("json.Absent", "json has no Absent"),
         ("absent.py:Plugin", "absent.py:Plugin: there is no such file"),
         ("absent", "no plugin absent is installed"),
         ("plugin.py:Unmakeable", "plugin.py:Unmakeable cannot be made: TypeError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,36 @@ def test_no_plugins_means_none_outside_circusd_either(tmp_path):
     path.write_text("[plugin:eye]\nuse = circus_plugins.watchdog:WatchDog\n")
     assert Supervisor(str(path), plugins={}).config.watchers == {}
     assert os.listdir(tmp_path) == ["circus.ini"]
+
+
+@pytest.mark.parametrize("where", ["", "host = core\n"], ids=["process", "core"])
+@pytest.mark.parametrize("use", ["plain.py", "plainly.hooks", "plainly.hooks:circus", "plain.py:circus"])
+async def test_any_module_or_object_with_hooks_is_a_plugin(hosting, tmp_path, monkeypatch, use, where):
+    code = f"""
+from circus_core.plugin import hookimpl
+
+@hookimpl
+def circus_watcher_started(event):
+    with open({str(tmp_path / "seen")!r}, "a") as file:
+        print(event.watcher, file=file)
+
+class Circus:
+    circus_watcher_started = staticmethod(circus_watcher_started)
+
+circus = Circus()
+"""
+    (tmp_path / "plainly").mkdir()
+    for path in ("plain.py", "plainly/__init__.py", "plainly/hooks.py"):
+        (tmp_path / path).write_text(code if path != "plainly/__init__.py" else "")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        async with hosting(f"{APP}[plugin:plain]\nuse = {use}\n{where}"):
+            pass
+    finally:
+        for name in ("plainly", "plainly.hooks"):
+            sys.modules.pop(name, None)
+    assert "app" in (tmp_path / "seen").read_text().split()
 
 
 @pytest.mark.parametrize("where", ["", "host = core\n"], ids=["process", "core"])
