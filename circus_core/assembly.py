@@ -13,9 +13,9 @@ from circus_core import commands, lacking, lean, model
 from circus_core import values as values_of
 from circus_core.build import in_order
 from circus_core.bus import Bus
-from circus_core.config import PluginSections, accept, build, read
+from circus_core.config import PluginSections, accept, build, parse, read
 from circus_core.config import plugins as plugin_sections
-from circus_core.document import Document
+from circus_core.document import Document, Written
 from circus_core.errors import ConfigError, RequestError
 from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions
@@ -44,7 +44,6 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
     "host": "circus_plugins.host:Host",
 }
 """What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""
-
 
 Examine = Callable[[Config], Iterable[Problem]]
 """Finds what is wrong with a configuration for who runs it."""
@@ -86,7 +85,7 @@ class Assembly:
     examine: Examine = field(default=lambda _config: ())
     _found: Mapping[str, Found] = field(factory=dict)
     _declared: Mapping[str, Section] = field(factory=dict)
-    _document: Document = field(factory=Document)
+    _written: Written = field(factory=Written)
     _overlay: Overlay = field(factory=Overlay)
     _given: Config = field(factory=Config)
 
@@ -207,15 +206,16 @@ class Assembly:
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
         document = read(self.path)
-        return self._reading(document, lambda overlay: overlay.after(self._document, document))
+        return self._reading(document, lambda overlay: overlay.after(parse(self._written), document))
 
     def change_plugin(self, name: str, change: Callable[[RawSection | None], RawSection | None]) -> Reading:
         """The configuration in force with another section of one plugin, or with none; raises ConfigError."""
+        document = parse(self._written)
 
         def changed(overlay: Overlay) -> Overlay:
-            return overlay.changed(name, change(overlay.over(self._document).find("plugin", name)))
+            return overlay.changed(name, change(overlay.over(document).find("plugin", name)))
 
-        return self._reading(self._document, changed)
+        return self._reading(document, changed)
 
     def current(self, reading: Reading) -> Reading:
         """The reading, or if commands changed something since, what it is now; raises ConfigError."""
@@ -223,7 +223,7 @@ class Assembly:
 
     def touches_files(self, reading: Reading) -> bool:
         """Whether files were read for it."""
-        return reading.document is not self._document
+        return reading.document.written is not self._written
 
     def renew(self, name: str) -> None:
         """Find the plugin of `[plugin:NAME]` anew; raises PluginError."""
@@ -250,7 +250,7 @@ class Assembly:
     def adopt(self, new: Reading) -> None:
         """Have a configuration in force, with what its plugins outside circusd declare; the others are to be loaded."""
         self.config, self._found, self._declared = new.config, new.found, new.sections
-        self._document, self._overlay = new.document, new.overlay
+        self._written, self._overlay = new.document.written, new.overlay
         self._declare_elsewhere()
 
     def _declare_elsewhere(self) -> None:

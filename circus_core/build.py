@@ -126,7 +126,9 @@ class _Builder:
                 settings["env"] = Setting(env, written.place if written else raw.place, text=False)
             made: WatcherOptions | None = self.structured(raw, settings, name=raw.name)
             if made is not None:
-                watchers[raw.name.lower()] = made
+                key = raw.name.lower()
+                # Mostly they are the same; one text is enough then.
+                watchers[raw.name if raw.name == key else key] = made
         self.problems += self.environments.idle(raw.name for raw in self.document.of("watcher"))
         return watchers
 

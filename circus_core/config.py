@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from circus_core import ini
 from circus_core.build import PluginSections, build, plugins
-from circus_core.document import Document, RawSection, merge, read_text
+from circus_core.document import Document, RawSection, Written, merge, read_text
 from circus_core.errors import ConfigError
 from circus_core.expand import environment_variables, expand
 from circus_core.model import sections as core_sections
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from circus_core.options import Section
     from circus_core.structure import Setting
 
-__all__ = ["Document", "PluginSections", "RawSection", "accept", "build", "load", "plugins", "read"]
+__all__ = ["Document", "PluginSections", "RawSection", "accept", "build", "load", "parse", "plugins", "read"]
 
 log = logging.getLogger("circus.config")
 
@@ -54,24 +54,33 @@ def read(path: str, *, environ: Mapping[str, str] | None = None) -> Document:
     The main file comes first, so that an included one can add to it and change nothing. Globs are relative to the
     folder of the main file; includes of included files are not followed.
     """
-    main = _read_file(path)
-    documents = [main]
-    problems: list[Problem] = []
+    text, problems = read_text(path)
+    files, documents = [(path, text)], [_parse(path, text)]
     seen = {_identity(path)}
-    for found in _included(main, os.path.dirname(path), os.environ if environ is None else environ, problems):
+    for found in _included(documents[0], os.path.dirname(path), os.environ if environ is None else environ, problems):
         if _identity(found) not in seen:
             seen.add(_identity(found))
-            documents.append(_read_file(found))
-            problems += _not_followed(documents[-1])
+            text, unreadable = read_text(found)
+            problems += unreadable
+            files.append((found, text))
+            documents.append(_parse(found, text))
+    return _whole(Written(tuple(files), tuple(problems)), documents)
+
+
+def parse(written: Written) -> Document:
+    """What `read` answered, from the texts that it found."""
+    return _whole(written, [_parse(path, text) for path, text in written.files])
+
+
+def _whole(written: Written, documents: list[Document]) -> Document:
     sections, repeated = merge(section for document in documents for section in document.sections)
-    files = tuple(file for document in documents for file in document.files)
-    return Document(sections, files, (*(p for document in documents for p in document.problems), *problems, *repeated))
+    found = [problem for document in documents for problem in document.problems]
+    ignored = [problem for document in documents[1:] for problem in _not_followed(document)]
+    files = tuple(path for path, _ in written.files)
+    return Document(sections, files, (*written.problems, *found, *ignored, *repeated), written)
 
 
-def _read_file(path: str) -> Document:
-    text, problems = read_text(path)
-    if problems:
-        return Document((), (path,), tuple(problems))
+def _parse(path: str, text: str) -> Document:
     if path.lower().endswith(".toml"):
         # Imported by those who use it: its parser costs every circusd 0.4 MB.
         from circus_core import toml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from circus_core.structure import Place, Problem, Setting
 
@@ -31,12 +31,24 @@ class RawSection:
 
 
 @frozen
+class Written:
+    """Files by their paths, with their texts, and what was wrong while reading them.
+
+    This is kept of a configuration in force, and parsed when it is needed: a Document takes ten times the memory.
+    """
+
+    files: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@frozen
 class Document:
-    """The sections of one file or of several, each title once, and what was wrong while reading."""
+    """The sections of one file or of several, each title once, and what is wrong with them as they are `written`."""
 
     sections: tuple[RawSection, ...] = ()
     files: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    written: Written = field(factory=Written, eq=False, repr=False)
 
     def find(self, kind: str, name: str = "") -> RawSection | None:
         """The section with this kind and name."""
@@ -44,12 +56,15 @@ class Document:
 
     def placed(self, problems: Iterable[Problem]) -> list[Problem]:
         """Problems, each with the place of its key: in its section, or else in [DEFAULT], or that of its section."""
-        settings = {(raw.title, key): setting for raw in self.sections for key, setting in raw.settings.items()}
-        wholes = {raw.title: raw.place for raw in self.sections}
+        problems = list(problems)
+        titles = {"DEFAULT", *(problem.section for problem in problems)}
+        named = {title: raw for raw in self.sections if (title := raw.title) in titles}
 
         def place(problem: Problem) -> Place | None:
-            found = settings.get((problem.section, problem.key)) or settings.get(("DEFAULT", problem.key))
-            return problem.place or (found and found.place) or wholes.get(problem.section)
+            sections = [named[title] for title in (problem.section, "DEFAULT") if title in named]
+            places = [raw.settings[problem.key].place for raw in sections if problem.key in raw.settings]
+            whole = named[problem.section].place if problem.section in named else None
+            return problem.place or (places[0] if places else whole)
 
         return [evolve(problem, place=place(problem)) for problem in problems]
 
@@ -60,16 +75,17 @@ class Document:
 
 def merge(sections: Iterable[RawSection]) -> tuple[tuple[RawSection, ...], list[Problem]]:
     """Sections of the same title made one. The first value of a key wins; a later one that differs is a warning."""
-    heads: dict[tuple[str, str], RawSection] = {}
-    bodies: dict[tuple[str, str], dict[str, Setting]] = {}
+    merged: dict[tuple[str, str], RawSection] = {}
     problems = []
     for section in sections:
         title = (section.kind, section.name)
-        heads.setdefault(title, section)
-        body = bodies.setdefault(title, {})
-        for key, setting in section.settings.items():
-            problems += keep_first(body, section.title, key, setting)
-    return tuple(evolve(head, settings=bodies[title]) for title, head in heads.items()), problems
+        head = merged.setdefault(title, section)
+        if head is not section:
+            body = dict(head.settings)
+            for key, setting in section.settings.items():
+                problems += keep_first(body, section.title, key, setting)
+            merged[title] = evolve(head, settings=body)
+    return tuple(merged.values()), problems
 
 
 def keep_first(body: dict[str, Setting], title: str, key: str, setting: Setting) -> list[Problem]:

@@ -7,13 +7,14 @@ column, or with ` ;` behind a value; the first value of a key wins; keys keep th
 from __future__ import annotations
 
 import re
+import sys
 
 from attrs import define, evolve, field
 
 from circus_core.document import Document, RawSection, merge
 from circus_core.structure import Place, Problem, Setting
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _COMMENT = re.compile(r"[#;]|rem(\s|$)", re.IGNORECASE)
 _HEADER = re.compile(r"\[(.+?)\]\s*([#;].*)?$")
 _OPTION = re.compile(r"([^\s=:][^=:]*)[=:](.*)$")
@@ -22,8 +23,8 @@ _OPTION = re.compile(r"([^\s=:][^=:]*)[=:](.*)$")
 def parse(text: str, file: str) -> Document:
     """The sections of one file; lines that make no sense are problems, and the lines after them are still read."""
     reader = _Reader()
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        reader.read(line, Place(file, number))
+    for number, found in enumerate(_LINE.finditer(text), 1):
+        reader.read(found[1], Place(file, number))
     reader.close_value()
     sections, repeated = merge(reader.sections + reader.repeats)
     return Document(sections, (file,), (*reader.problems, *repeated))
@@ -76,7 +77,9 @@ class _Reader:
             self.complain("there is no section before this line", "begin with a line such as [circus]", place)
         else:
             value = _without_comment(found[2])
-            self.key, self.lines, self.place = found[1].rstrip(), ["" if value == '""' else value], place
+            # A thousand sections have the same few keys.
+            key = sys.intern(found[1].rstrip())
+            self.key, self.lines, self.place = key, ["" if value == '""' else value], place
 
     def continue_value(self, line: str, place: Place) -> None:
         if self.section is not None and self.key is not None and _HEADER.match(line):
