@@ -92,7 +92,8 @@ class WatcherReloaded(Event):
 class WatcherGaveUp(Event):
     """A slot of a watcher stays empty from now on: it failed too often in a row, or a plugin said so.
 
-    `last` is set if no slot of the watcher is left: it is stopped. `exit_code` is of the last process there, if any.
+    `last` is set if no slot of the watcher is left: it is stopped. `exit_code` is of the last process there, if any;
+    `last_words` are the last lines of its standard error, where that has a stream.
     """
 
     watcher: str
@@ -100,6 +101,7 @@ class WatcherGaveUp(Event):
     reason: str
     last: bool
     exit_code: int | None = None
+    last_words: tuple[str, ...] = ()
 
 
 @event

@@ -10,7 +10,7 @@ A hook takes its arguments by name and may leave out those it does not need.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Container, Sequence
+from collections.abc import Awaitable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pluggy import HookspecMarker
@@ -19,7 +19,7 @@ from circus_core.events import EVENTS, Event
 from circus_core.model import GiveUp, Launch, Refuse, Restart, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from circus_core.config import PluginSections
     from circus_core.document import Document
@@ -135,6 +135,20 @@ class Interventions:
         """
 
     @hookspec
+    def circus_describe_watcher(self, watcher: WatcherOptions) -> Mapping[str, str] | None:
+        """When somebody asks for the state of a watcher at length: what else there is to know, in words, by a heading.
+
+        Only what is worth a line; `circusctl status NAME` shows it as it is.
+        """
+
+    @hookspec
+    def circus_recall_output(self, watcher: WatcherOptions, wid: int) -> Sequence[str] | None:
+        """When somebody wants to know why a process ended: the last lines of its standard error, oldest first.
+
+        Asked for the slot it was in, by `status` and for `watcher_gave_up`. The first answer counts.
+        """
+
+    @hookspec
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason."""
 
@@ -191,6 +205,8 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_check_config": (Sequence,),
     "circus_describe_plugins": (Sequence,),
     "circus_before_watchers": (Awaitable,),
+    "circus_describe_watcher": (Mapping,),
+    "circus_recall_output": (Sequence,),
     "circus_veto_start": (Refuse,),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
     "circus_confirm_spawn": (Refuse,),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def details(watcher: Watcher) -> dict[str, Any]:
-    """A watcher at length: its processes, what waits, what was given up, and the last that went wrong."""
+    """A watcher at length: its processes, what waits, what was given up, and the last that went wrong and was said."""
     slots = watcher.slots
     now = asyncio.get_running_loop().time()
     entries = sorted(slots.by_wid.values(), key=lambda slot: slot.wid)
@@ -48,9 +48,21 @@ def details(watcher: Watcher) -> dict[str, Any]:
         "leaving": sorted(process.pid for process in slots.leaving),
         "last_error": slots.last_error,
         "last_exit": last and {"pid": last.pid, "wid": last.wid, "exit_code": last.exit_code, "at": last.at},
+        "facts": _facts(watcher),
+        "last_words": _last_words(watcher, last.wid) if last else [],
         "operation": operation and operation.name,
         "uptime": None if watcher.started_at is None else time.time() - watcher.started_at,
     }
+
+
+def _facts(watcher: Watcher) -> dict[str, str]:
+    asked = watcher.slots.around.bus.ask("circus_describe_watcher", watcher=watcher.options)
+    return {heading: words for _plugin, found in asked for heading, words in found.items()}
+
+
+def _last_words(watcher: Watcher, wid: int) -> list[str]:
+    found = watcher.slots.around.bus.first("circus_recall_output", watcher=watcher.options, wid=wid)
+    return list(found[1]) if found else []
 
 
 def options(section: Section, values: WatcherOptions) -> dict[str, Any]:

@@ -132,7 +132,13 @@ class Upkeep:
         slot.gave_up = slots.last_error = reason
         last = slots.dry and not slots.missing()
         log.error("%s/%d: given up: %s", name, slot.wid, reason)
-        slots.around.bus.publish(WatcherGaveUp(watcher=name, wid=slot.wid, reason=reason, last=last, exit_code=code))
+        found = slots.around.bus.first("circus_recall_output", watcher=slots.options, wid=slot.wid)
+        slots.around.bus.publish(
+            WatcherGaveUp(
+                watcher=name, wid=slot.wid, reason=reason, last=last, exit_code=code,
+                last_words=tuple(found[1]) if found else (),
+            )
+        )  # fmt: skip
         if last:
             self._owner.dry(1 if code is None else code)
         else:

@@ -80,8 +80,12 @@ def _one(name: str, entry: Details, terminal: Terminal) -> list[str]:
         "doing": entry.get("operation") or "",
         "last exit": _exit(entry.get("last_exit")),
         "last error": str(entry.get("last_error") or ""),
+        **(entry.get("facts") or {}),
     }
     lines += terminal.pairs({key: text for key, text in facts.items() if text}, indent="  ")
+    words = entry.get("last_words") or []
+    if words:
+        lines += [f"  {terminal.paint('last words', 'dim')}", *(f"    {visible(line)}" for line in words)]
     return lines + _slots(entry, terminal)
 
 

@@ -164,7 +164,23 @@ class Streams(CircusPlugin):
     def circus_process_exited(self, event: Any) -> None:
         """Read its last words; the rest of its tree may have more to say."""
         if self._work:
-            self._work.exited(event.pid)
+            self._work.exited(event.watcher, event.wid, event.pid)
+
+    def circus_describe_watcher(self, watcher: WatcherOptions) -> dict[str, str] | None:
+        """What was lost of its output."""
+        lost = self._work.lost(watcher.name) if self._work else []
+        if not lost:
+            return None
+        return {"output lost": "; ".join(f"{sink.loss.total} bytes, {sink.name}: {sink.loss.error}" for sink in lost)}
+
+    def circus_watcher_removed(self, event: Any) -> None:
+        """What it said is nobody's any more."""
+        if self._work:
+            self._work.removed(event.watcher)
+
+    def circus_recall_output(self, watcher: WatcherOptions, wid: int) -> Sequence[str] | None:
+        """The last lines of the standard error of the process that ended last in a slot."""
+        return self._work.last_words(watcher, wid) if self._work else None
 
     def circus_watcher_updated(self, event: Any) -> None:
         """Send output elsewhere from now on, if that is what changed."""

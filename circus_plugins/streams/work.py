@@ -20,13 +20,15 @@ from circus_plugins.streams.shared import Shared
 from circus_plugins.streams.sink import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable
 
     from circus_core.model import Launch, ProcessRef, WatcherOptions
     from circus_core.plugin import CircusPlugin
     from circus_core.supervisor import Supervisor
 
 STDOUT = 1
+LINES = 10
+"""So many lines of standard error tell why a process ended."""
 LAST_WORDS = 2.0
 """Seconds that whoever reads the output has when circusd ends."""
 
@@ -58,6 +60,7 @@ class Work:
         self._pending: dict[tuple[str, int], _Pipes] = {}
         self._channels: dict[int, list[tuple[Channel, Launch]]] = {}
         self._recent: dict[tuple[str, int], Recent] = {}
+        self._ended: dict[tuple[str, int], int] = {}
         self._changes: set[str] = set()
 
     # Before a spawn
@@ -131,10 +134,20 @@ class Work:
             reader = Channel(descriptor, source, sink, recent, self._pump, self._over)
             self._channels.setdefault(process.pid, []).append((reader, made.launch))
 
-    def exited(self, pid: int) -> None:
+    def exited(self, watcher: str, wid: int, pid: int) -> None:
         """Read what it said last; what it started may still have the pipe, and is read until that ends too."""
         for channel, _launch in tuple(self._channels.get(pid, ())):
             channel.drain()
+        if (watcher, wid) in self._recent:
+            self._ended[watcher, wid] = pid
+
+    def last_words(self, watcher: WatcherOptions, wid: int) -> list[str] | None:
+        """The last lines of standard error of the process that ended last in a slot."""
+        slot = watcher.name, wid
+        if slot not in self._ended:
+            return None
+        channel = "stdout" if watcher.extra.get("redirect_stderr") else "stderr"
+        return self._recent[slot].last_lines(LINES, channel, self._ended[slot])
 
     def changed(self, name: str) -> None:
         """Options of a watcher's streams changed; several may in one order."""
@@ -151,11 +164,12 @@ class Work:
         """What could not be opened anew the last time, in words."""
         return [f"{shared.name}: {shared.unopened}" for shared in self._shared.values() if shared.unopened]
 
-    def recent(self, watcher: str) -> Iterator[tuple[int, Recent]]:
-        """The latest output of a watcher, by slot."""
-        for (name, wid), kept in sorted(self._recent.items()):
-            if name.lower() == watcher.lower():
-                yield wid, kept
+    def removed(self, watcher: str) -> None:
+        """Forget what was said by a watcher that is no more."""
+        for kept in (self._recent, self._ended):
+            for slot in [slot for slot in kept if slot[0] == watcher]:
+                del kept[slot]
+        self._chosen.pop(watcher, None)
 
     def lost(self, watcher: str) -> list[Shared]:
         """The sinks of a watcher that lost something."""

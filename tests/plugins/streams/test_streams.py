@@ -176,7 +176,7 @@ async def test_too_many_open_files_fail_the_spawn_and_lose_nothing(supervise: An
         await comes(lambda: said(tmp_path / "a.log", "up\n"))
 
 
-@pytest.mark.covers("event:output_lost")
+@pytest.mark.covers("event:output_lost", "hook:circus_describe_watcher")
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs a small file system")
 async def test_a_full_disk_loses_only_what_it_must_and_writing_goes_on_by_itself(
     supervise: Any, tmp_path: Path
@@ -191,6 +191,8 @@ async def test_a_full_disk_loses_only_what_it_must_and_writing_goes_on_by_itself
         async with supervise(streamed("one", cmd, stdout__filename=str(out)), plugins={"streams": Streams()}) as run:
             lost = await run.events.wait_for("output_lost", watcher="one")
             assert (lost.channel, lost.sink, lost.error) == ("stdout", str(out), "No space left on device")
+            details = (await run.call("status", name="one", extended=True))["details"]["one"]
+            assert details["facts"]["output lost"].endswith(f" bytes, {out}: No space left on device")
             first = out.read_bytes()
             os.truncate(out, 0)
             (pid,) = run.pids("one")
@@ -203,6 +205,20 @@ async def test_a_full_disk_loses_only_what_it_must_and_writing_goes_on_by_itself
         assert len(later) >= 18, "whole lines follow one that was torn"
     finally:
         unmount(disk)
+
+
+@pytest.mark.covers("hook:circus_recall_output")
+@pytest.mark.parametrize("redirect", [False, True])
+async def test_why_a_process_ended_is_told_by_its_last_words(supervise: Any, tmp_path: Path, redirect: bool) -> None:
+    cmd = "sh -c 'for n in 1 2 3 4 5 6 7 8 9 10 11; do echo line $n >&2; done; printf boom >&2; exit 3'"
+    channel = {"stdout__filename" if redirect else "stderr__filename": str(tmp_path / "log")}
+    one = streamed("one", cmd, max_retry=0, restart_burst=0, redirect_stderr=redirect, **channel)
+    wanted = [*(f"line {number}" for number in range(3, 12)), "boom"]
+    async with supervise(one, plugins={"streams": Streams()}) as run:
+        gone = await run.events.wait_for("watcher_gave_up", watcher="one")
+        assert gone.last_words == tuple(wanted)
+        assert (await run.call("status", name="one", extended=True))["details"]["one"]["last_words"] == wanted
+        await run.call("rm", name="one", waiting=True)
 
 
 @pytest.mark.covers("command:reopenlogs", "event:logs_reopened")
