@@ -62,6 +62,16 @@ def test_an_announced_status_is_required(follow) -> None:
         follow("```console\n$ exit 3\n```\n")
 
 
+def test_two_pages_may_have_the_same_port_at_once(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ python3 -u -m http.server --bind 127.0.0.1 18555 &\nServing HTTP on ...\n```\n")
+    with Session(tmp_path / "one") as one, Session(tmp_path / "two") as two:
+        if not (one.network.words and two.network.words):
+            pytest.skip("only root can make networks, and not on every machine")
+        one.follow(blocks(page))
+        two.follow(blocks(page))
+
+
 def test_a_background_command_is_waited_for_and_stopped(follow) -> None:
     directory = follow(
         "```console\n"

@@ -11,7 +11,8 @@ A page is one session. Its blocks are taken from top to bottom:
 - `{repeat="why"}`: the commands only look, at something that may still be under way, so each is run until it matches.
 - `{no-run="why"}`: the block is not run.
 
-Nothing here sleeps for a fixed time: output, ends of processes and an answering endpoint are waited for.
+Ports are free, where root runs this: each page has a network of its own (`network`). Nothing here sleeps for a fixed
+time: output, ends of processes and an answering endpoint are waited for.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
+
+from tests.docs.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,7 +101,7 @@ def on_screen(raw: bytes) -> str:
 class Terminal:
     """A command on a pseudo-terminal of its own, 120 columns wide; what it prints is collected as it comes."""
 
-    def __init__(self, command: str, cwd: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: str, cwd: Path, env: dict[str, str], network: Network) -> None:
         self.command = command
         self._raw = b""
         self._open = True
@@ -106,7 +109,7 @@ class Terminal:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
         self.process = subprocess.Popen(
-            ["bash", "-c", command],
+            [*network.words, "bash", "-c", command],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -190,6 +193,7 @@ class Session:
     directory: Path
     patience: float = PATIENCE
     background: list[Terminal] = field(factory=list)
+    network: Network = field(factory=Network)
 
     def __enter__(self) -> Session:
         self.directory.mkdir()
@@ -200,6 +204,7 @@ class Session:
         stubborn = [terminal for terminal in reversed(self.background) if not terminal.stop(self.patience)]
         for terminal in self.background:
             terminal.kill()
+        self.network.close()
         if stubborn and exc_info[0] is None:
             lines = "\n".join(
                 f"`{terminal.command}` had to be killed; it printed\n{terminal.shown}" for terminal in stubborn
@@ -238,7 +243,7 @@ class Session:
         status = int(block.marks.get("exit", 0)) if step.last else 0
         deadline = time.monotonic() + self.patience
         while True:
-            terminal = Terminal(step.command, self.directory, self.env)
+            terminal = Terminal(step.command, self.directory, self.env, self.network)
             ended = terminal.wait(self.patience)
             if ended == status and matches(step.expected, terminal.shown):
                 return
@@ -247,7 +252,7 @@ class Session:
             self._wait_for_news()
 
     def _start(self, block: Block, step: Step) -> None:
-        terminal = Terminal(step.command.removesuffix("&").rstrip(), self.directory, self.env)
+        terminal = Terminal(step.command.removesuffix("&").rstrip(), self.directory, self.env, self.network)
         self.background.append(terminal)
         if step.expected:
             if not terminal.wait_for(lambda shown: matches(step.expected, shown, so_far=True), self.patience):
@@ -258,7 +263,7 @@ class Session:
     def _wait_for_circusd(self, block: Block, step: Step, circusd: Terminal) -> None:
         deadline = time.monotonic() + self.patience
         while True:
-            asked = Terminal("circusctl --timeout 5 numwatchers", self.directory, self.env)
+            asked = Terminal("circusctl --timeout 5 numwatchers", self.directory, self.env, self.network)
             if asked.wait(self.patience) == 0:
                 return
             if not circusd.running or time.monotonic() > deadline:
