@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
     from circus_core.structure import Problem
+    from circus_plugins.streams.sink import Sink
     from circus_plugins.streams.work import Work
 
 FAMILIES = ("stdout_stream.", "stderr_stream.")
@@ -88,6 +89,10 @@ class Streams(CircusPlugin):
     def __init__(self) -> None:
         self._supervisor: Any = None
         self._work: Work | None = None
+
+    def sinks(self, watcher: str, channel: str = "stdout") -> list[Sink]:
+        """The sinks that the processes of a watcher write to now, for a program that circusd is embedded in."""
+        return self._work.sinks(watcher, channel) if self._work else []
 
     def circus_register_options(self, registry: Registry) -> None:
         """`stdout_stream.*`, `stderr_stream.*` and `redirect_stderr` of `[watcher:...]`."""

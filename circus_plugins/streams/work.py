@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from circus_core.model import Launch, ProcessRef, WatcherOptions
     from circus_core.plugin import CircusPlugin
     from circus_core.supervisor import Supervisor
+    from circus_plugins.streams.sink import Sink
 
 STDOUT = 1
 LINES = 10
@@ -173,13 +174,18 @@ class Work:
 
     def lost(self, watcher: str) -> list[Shared]:
         """The sinks of a watcher that lost something."""
-        mine = {
+        return sorted((sink for sink in self._of(watcher) if sink.loss.total), key=lambda sink: sink.name)
+
+    def sinks(self, watcher: str, channel: str) -> list[Sink]:
+        """What one channel of a watcher leads to."""
+        return [shared.sink for shared in self._of(watcher, channel)]
+
+    def _of(self, watcher: str, *channels: str) -> set[Shared]:
+        return {
             channel.sink
-            for pairs in self._channels.values()
-            for channel, _ in pairs
-            if channel.source.watcher.lower() == watcher.lower()
+            for channel in self._all()
+            if channel.source.watcher.lower() == watcher.lower() and channel.source.channel in (channels or CHANNELS)
         }
-        return sorted((sink for sink in mine if sink.loss.total), key=lambda sink: sink.name)
 
     async def close(self) -> None:
         """Hand on what is left, for a while if that is not taken, and close everything."""

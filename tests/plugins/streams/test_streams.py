@@ -93,6 +93,16 @@ async def test_each_process_may_have_a_file_of_its_own(supervise: Any, tmp_path:
             await comes(lambda wid=wid: said(tmp_path / f"one-{wid}-me.log", "me\n"))
 
 
+async def test_a_program_around_it_reads_the_queue(supervise: Any) -> None:
+    streams = Streams()
+    one = streamed("one", "sh -c 'echo one; exec sleep 1000'", stdout__class="QueueStream")
+    async with supervise(one, plugins={"streams": streams}) as run:
+        (sink,) = streams.sinks("one")
+        await comes(lambda: not sink.queue.empty())
+        assert sink.queue.get_nowait() == {"data": b"one\n", "pid": run.pids("one")[0], "name": "stdout"}
+        assert streams.sinks("one", "stderr") == []
+
+
 @pytest.mark.covers("option:redirect_stderr")
 async def test_standard_error_can_go_where_standard_output_goes(supervise: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.log"
