@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from circus_core.errors import RequestError
+from circus_core.errors import PluginError, RequestError
 from circus_core.events import PluginFailed, PluginStarted
 from circus_core.kinds import TEXT
 from circus_core.model import WatcherState
@@ -74,7 +74,7 @@ class Host(CircusPlugin):
             (requests.ADD, "add"), (requests.RM, "remove"), (requests.SET, "change"), (requests.RESTART, "restart"),
             (requests.SHOW, "show"),
         ):  # fmt: skip
-            registry.command(command, _lazily(work))
+            registry.command(command, self._lazily(work))
         registry.command(
             Command(
                 "plugin_report", Role.ADMIN, "Sent by the processes of plugins: how their plugins fare.",
@@ -184,6 +184,28 @@ class Host(CircusPlugin):
 
     # How
 
+    async def come_up(self, name: str) -> None:
+        """Wait until a plugin is at work that was to be started in a process; raises PluginError if it is not."""
+        post = next((post for post in self._posts.values() if any(name == each.name for each in post.plugins)), None)
+        if post is None or not self._supervisor.watcher(post.watcher).running:
+            return
+        await asyncio.wait([post.up], timeout=PATIENCE)
+        reason = post.trouble(name)
+        if reason:
+            hint = f"circusd starts it again, ever later; `circusctl plugins rm {name}` removes it"
+            raise PluginError(f"the plugin {name} is not at work: {reason}", hint=hint)
+
+    def _lazily(self, work: str) -> Handler:
+        """A handler of `changing`, which is imported once somebody wants it."""
+
+        def handle(supervisor: Any, request: Request) -> Reply | Awaitable[Reply]:
+            from circus_plugins.host import changing
+
+            answer: Reply | Awaitable[Reply] = getattr(changing, work)(self, supervisor, request)
+            return answer
+
+        return handle
+
     def _note_stopped(self) -> None:
         if not self._others:
             self._others_stopped.set()
@@ -220,18 +242,6 @@ class Host(CircusPlugin):
         if request["ready"]:
             post.settle()
         return {}
-
-
-def _lazily(work: str) -> Handler:
-    """A handler of `changing`, which is imported once somebody wants it."""
-
-    def handle(supervisor: Any, request: Request) -> Reply | Awaitable[Reply]:
-        from circus_plugins.host import changing
-
-        handler: Handler = getattr(changing, work)
-        return handler(supervisor, request)
-
-    return handle
 
 
 def _plugins(options: WatcherOptions) -> tuple[Hosted, ...]:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from circus_core.assembly import Reading
     from circus_core.requests import Reply, Request
     from circus_core.supervisor import Supervisor
+    from circus_plugins.host import Host
 
 BY_COMMAND = Place("", 0)
 
 
-def add(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+def add(host: Host, supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     """`plugins_add`."""
     name, use = request["name"], request["use"]
     _refuse_what_is_not_installed(use)
@@ -37,20 +38,20 @@ def add(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
             raise ConflictError(f"there is a plugin {name} already", hint=f"`circusctl plugins show {name}` shows it")
         return RawSection("plugin", name, _settings({"use": use, **(request["options"] or {})}), BY_COMMAND)
 
-    return _apply(supervisor, request, supervisor.assembly.change_plugin(name, added))
+    return _apply(host, supervisor, request, supervisor.assembly.change_plugin(name, added))
 
 
-def remove(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+def remove(host: Host, supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     """`plugins_rm`."""
     name = _configured(supervisor, request["name"])
 
     def removed(section: RawSection | None) -> None:
         _expect(section, name)
 
-    return _apply(supervisor, request, supervisor.assembly.change_plugin(name, removed))
+    return _apply(host, supervisor, request, supervisor.assembly.change_plugin(name, removed))
 
 
-def change(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+def change(host: Host, supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     """`plugins_set`."""
     name = _configured(supervisor, request["name"])
     if "use" in request["options"]:
@@ -62,19 +63,19 @@ def change(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]
         gone = {key for key, value in request["options"].items() if value in (None, "")}
         return evolve(section, settings={key: value for key, value in settings.items() if key not in gone})
 
-    return _apply(supervisor, request, supervisor.assembly.change_plugin(name, changed))
+    return _apply(host, supervisor, request, supervisor.assembly.change_plugin(name, changed))
 
 
-def restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
+def restart(host: Host, supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     """`plugins_restart`."""
     row = _row(supervisor, request["name"])
     if "watcher" in row:
-        return _done(request, supervisor.watcher(row["watcher"]).restart(request.progress))
+        return _done(host, request, supervisor.watcher(row["watcher"]).restart(request.progress))
     name = _configured(supervisor, request["name"])
-    return _done(request, supervisor.background(applying.restart_plugin(supervisor, name)))
+    return _done(host, request, supervisor.background(applying.restart_plugin(supervisor, name)))
 
 
-def show(supervisor: Supervisor, request: Request) -> Reply:
+def show(_host: Host, supervisor: Supervisor, request: Request) -> Reply:
     """`plugins_show`."""
     row = _row(supervisor, request["name"])
     name, assembly = row["name"], supervisor.assembly
@@ -109,7 +110,7 @@ def _options(supervisor: Supervisor, name: str) -> dict[str, Any]:
     return {key: MASK if hidden[key] == MASK and value else value for key, value in values.items()}
 
 
-def _apply(supervisor: Supervisor, request: Request, new: Reading) -> Reply | Awaitable[Reply]:
+def _apply(host: Host, supervisor: Supervisor, request: Request, new: Reading) -> Reply | Awaitable[Reply]:
     """Have it in force."""
     if supervisor.stopping:
         raise ConflictError("circusd is stopping")
@@ -120,12 +121,15 @@ def _apply(supervisor: Supervisor, request: Request, new: Reading) -> Reply | Aw
             if not outcome.cancelled() and (error := outcome.exception()) is not None:
                 raise error
 
-    return _done(request, supervisor.background(work()))
+    return _done(host, request, supervisor.background(work()))
 
 
-def _done(request: Request, work: asyncio.Future[Any]) -> Reply | Awaitable[Reply]:
+def _done(host: Host, request: Request, work: asyncio.Future[Any]) -> Reply | Awaitable[Reply]:
+    """At once, or, for a client that waits, when the plugin is at work, or gone."""
+
     async def wait() -> Reply:
         await asyncio.shield(work)
+        await host.come_up(request["name"])
         return {}
 
     return wait() if request.waiting else {}

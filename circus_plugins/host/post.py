@@ -58,6 +58,8 @@ class Post:
 
     def brief(self, launch: Launch, supervisor: Any) -> Launch:
         """Write down the orders for the next process, and let the launch hand them over."""
+        if self.up.done():
+            self.up = asyncio.get_running_loop().create_future()
         self._way = _way(supervisor)
         self._keep_memories()
         options = supervisor.config.supervisor
@@ -127,6 +129,11 @@ class Post:
         if not event.requested and not self.up.done():
             log.error("%s: its process %s before it was at work", self.watcher, in_words(event.exit_code))
             self.settle()
+
+    def trouble(self, name: str) -> str:
+        """Why a plugin of the process is not at work; empty if it is."""
+        told = self._health.get(name, {})
+        return "" if told.get("started") else told.get("last_error") or "it has not come up yet"
 
     def rows(self, newest: int) -> list[dict[str, Any]]:
         """What the command `plugins` shows; `newest` is the latest seq there is."""

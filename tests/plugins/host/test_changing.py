@@ -50,8 +50,8 @@ async def test_from_add_to_rm(hosting, installed, host):
         app = run.pids("app")
         options = {"number": "7", "api_token": "hidden", "host": host}
         await run.call("plugins_add", name="eye", use="acme", options=options, waiting=True)
+        assert run.events.named("plugin_started", plugin="eye"), "whoever waits is told when it is at work"
         assert (await run.notes.wait_for("eye", hook="startup"))["number"] == 7
-        await run.events.wait_for("plugin_started", plugin="eye")
         shown = (await run.call("plugins_show", name="eye"))["plugin"]
         assert (shown["host"], shown["use"], shown["started"]) == (host, "acme", True)
         assert shown["options"] == {"number": 7, "api_token": "********"}
@@ -105,7 +105,9 @@ async def test_changed_and_restarted(hosting, installed, host):
         await run.notes.wait_for("eye", hook="startup", number=1)
         await run.call("plugins_set", name="eye", options={"number": 2}, waiting=True)
         await run.notes.wait_for("eye", hook="startup", number=2)
+        started = len(run.events.named("plugin_started", plugin="eye"))
         await run.call("plugins_restart", name="eye", waiting=True)
+        assert len(run.events.named("plugin_started", plugin="eye")) == started + 1
         await run.notes.wait_for("eye", hook="startup", number=2, count=2)
         # What a command changed and the file did not stays; what the file changes counts.
         assert (await run.call("reloadconfig", waiting=True))["plan"] == []
@@ -182,16 +184,17 @@ async def test_circusd_s_own_and_absent_ones(hosting):
         assert (await run.call("plugins_show", name="control"))["plugin"]["host"] == "core"
 
 
-async def test_one_inside_that_does_not_come_up_is_shown_with_the_reason(hosting, installed):
+@BOTH
+async def test_one_that_does_not_come_up_is_shown_with_the_reason(hosting, installed, host):
     installed(
         "acme",
         PLUGIN.replace("def circus_startup(self):", "def circus_startup(self):\n        raise OSError('no room')"),
     )
     async with hosting(APP) as run:
         with pytest.raises(PluginError, match="plugin eye: circus_startup failed: OSError: no room"):
-            await run.call("plugins_add", name="eye", use="acme", options={"host": "core"}, waiting=True)
+            await run.call("plugins_add", name="eye", use="acme", options={"host": host}, waiting=True)
         row = await run.plugin("eye")
-        assert (row["started"], row["disabled"]) == (False, True)
+        assert (row["started"], row["disabled"]) == (False, host == "core")
         assert "no room" in row["last_error"]
         assert (await run.call("plugins_show", name="eye"))["plugin"]["options"]["number"] == 1
         await run.call("plugins_rm", name="eye", waiting=True)
