@@ -134,7 +134,12 @@ class Ending:
 
     def _tell(self, pid: int, signum: int) -> None:
         process = self._process
-        process.bus.publish(ProcessSignaled(watcher=process.watcher, wid=process.wid, pid=pid, signum=signum))
+        process.bus.publish(
+            ProcessSignaled(
+                watcher=process.watcher, wid=process.wid, pid=pid, signum=signum,
+                descendant_of=None if pid == process.pid else process.pid,
+            )
+        )  # fmt: skip
 
     # When it has ended
 

@@ -126,24 +126,29 @@ class ProcessReady(Event):
 
 @event
 class ProcessSignaled(Event):
-    """circusd sent a signal to end a process, or SIGKILL because it did not end, or to a descendant left over."""
+    """circusd sent a signal to end a process, or SIGKILL because it did not end, or to a descendant of it.
+
+    Descendants have no other events. For one, `descendant_of` is the pid of the watcher's process from which it comes.
+    """
 
     action: ClassVar[str | None] = "kill"
     watcher: str
     wid: int
     pid: int = circus("process_pid")
     signum: int
+    descendant_of: int | None = None
 
 
 @event
 class SignalSent(Event):
     """A signal that nobody means as an end was sent to a process or a descendant: by the command `signal`, or SIGHUP by
-    a reload with `send_hup`. Those of stops and kills are in `process_signaled`."""
+    a reload with `send_hup`. Those of stops and kills are in `process_signaled`, where `descendant_of` is explained."""
 
     watcher: str
     wid: int
     pid: int
     signum: int
+    descendant_of: int | None = None
 
 
 @event

@@ -141,7 +141,10 @@ class Process:
         )
 
     def _tell_sent(self, pid: int, signum: int) -> None:
-        self.bus.publish(SignalSent(watcher=self.watcher, wid=self.wid, pid=pid, signum=signum))
+        descendant_of = None if pid == self.pid else self.pid
+        self.bus.publish(
+            SignalSent(watcher=self.watcher, wid=self.wid, pid=pid, signum=signum, descendant_of=descendant_of)
+        )
 
     # Its end
 

@@ -144,7 +144,8 @@ class _Writer:
 
     def _line(self, event: Event, what: str) -> None:
         at = time.localtime(event.get("at") or event.get("time") or time.time())
-        facts = " ".join(_fact(key, item) for key, item in event.items() if key not in _NOT_SHOWN)
+        known = ((key, item) for key, item in event.items() if key not in _NOT_SHOWN and item is not None)
+        facts = " ".join(_fact(key, item) for key, item in known)
         if self._terminal is None:
             print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z', at)} {what} {facts}".rstrip(), flush=True)
             return

@@ -192,8 +192,8 @@ async def test_with_group_the_group_gets_the_signal_and_each_is_told_of(made, tm
     until((tmp_path / "up").exists)
     (child,) = process.children()
     await process.stop(signal.SIGTERM, 1000, group=True)
-    told = [(event.pid, event.signum) for event in made.events.named("process_signaled")]
-    assert told == [(process.pid, signal.SIGTERM), (child, signal.SIGTERM)]
+    told = [(event.pid, event.signum, event.descendant_of) for event in made.events.named("process_signaled")]
+    assert told == [(process.pid, signal.SIGTERM, None), (child, signal.SIGTERM, process.pid)]
     assert not alive(child)
 
 

@@ -145,6 +145,19 @@ def test_a_waiting_request_lasts_as_long_as_circusd_is_alive(stub: Stub) -> None
     assert [name for name, _ in stub.asked] == ["stop"] + ["numwatchers"] * 4
 
 
+def test_an_event_has_what_is_known_of_it(stub: Stub) -> None:
+    told = {"event": "process_signaled", "seq": 7, "at": 0.0, "watcher": "web", "wid": 1, "signum": 15}
+    stub.answers["events"] = {
+        "events": [{**told, "pid": 40, "descendant_of": None}, {**told, "pid": 41, "descendant_of": 40}],
+        "last": 7, "next": 7, "lost": None,
+    }  # fmt: skip
+    rows = circusctl("events", endpoint=stub.endpoint, TZ="UTC").stdout.splitlines()
+    assert [row.partition(" ")[2] for row in rows] == [
+        "7 process_signaled web wid=1 signum=SIGTERM pid=40",
+        "7 process_signaled web wid=1 signum=SIGTERM pid=41 descendant_of=40",
+    ]
+
+
 def test_progress_is_not_for_pipes(stub: Stub) -> None:
     stub.answers["stop"] = [{"status": "progress", "text": "web: 0 of 2 stopped"}, {}]
     done = circusctl("stop", "--waiting", endpoint=stub.endpoint)
