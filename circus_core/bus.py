@@ -18,7 +18,7 @@ from attrs import define, field
 from circus_core.delivery import Delivery
 from circus_core.errors import CircusError, PluginError
 from circus_core.events import Event, PluginFailed, PluginStarted
-from circus_core.hookspecs import ANSWERS, PREFIX
+from circus_core.hookspecs import ANSWERS
 from circus_core.implementations import Implementations
 from circus_core.loaded import SLOW, Loaded
 
@@ -176,7 +176,7 @@ class Bus:
 
     def wanted(self, name: str) -> bool:
         """Whether any plugin has a handler for events of this name."""
-        return bool(self._plugins.find(PREFIX + name) or self._plugins.find("circus_event"))
+        return bool(self._plugins.hearing(name))
 
     def _failed(self, loaded: Loaded, hook: str, error: Exception, happened: Event | None = None) -> None:
         loaded.failures += 1

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from circus_core.happening import Event, stamp
-from circus_core.hookspecs import PREFIX
 from circus_core.loaded import Loaded
 
 if TYPE_CHECKING:
@@ -78,13 +77,10 @@ class Delivery:
 
     def hand_on(self, happened: Event) -> list[asyncio.Task[None]]:
         """Hand an event that is numbered to every plugin that wants it; answers what async handlers still work on."""
-        unfinished: list[asyncio.Task[None]] = []
-        for hook in _hooks(happened):
-            self._call(self._plugins.find(hook), hook, happened, unfinished)
         for loaded in self._to_start:
-            if not loaded.disabled and any(hook in loaded.hooks for hook in _hooks(happened)):
+            if self._plugins.hears(loaded, happened.name):
                 loaded.held.keep(happened)
-        return unfinished
+        return self._tell(self._plugins.hearing(happened.name), happened)
 
     def _catch_up(self, loaded: Loaded) -> None:
         if loaded not in self._to_start:
@@ -93,34 +89,33 @@ class Delivery:
         loaded.started = True
         self._plugins.changed()
         for happened in loaded.held.take():
-            for hook in _hooks(happened):
-                self._call(self._plugins.of(loaded, hook), hook, happened, [])
+            mine = [each for each in self._plugins.hearing(happened.name) if each.loaded is loaded]
+            self._tell(mine, happened)
 
-    def _call(
-        self,
-        implementations: Iterable[Implementation],
-        hook: str,
-        happened: Event,
-        unfinished: list[asyncio.Task[None]],
-    ) -> None:
+    def _tell(self, implementations: Iterable[Implementation], happened: Event) -> list[asyncio.Task[None]]:
+        unfinished: list[asyncio.Task[None]] = []
         before = time.monotonic()
         for implementation in implementations:
             loaded = implementation.loaded
+            if loaded.disabled:
+                # Since it was told of this event by its other hook.
+                continue
             try:
                 answer = implementation.function(happened) if implementation.arguments else implementation.function()
                 if answer is not None and inspect.iscoroutine(answer):
-                    unfinished.append(self._follow(loaded, hook, answer, happened))
+                    unfinished.append(self._follow(loaded, implementation.hook, answer, happened))
                     continue
             except Exception as error:
-                self._failed(loaded, hook, error, happened)
+                self._failed(loaded, implementation.hook, error, happened)
             else:
                 loaded.in_a_row = 0
             finally:
-                # A look at the clock for each is what tells who it was.
+                # A look at the clock after each is what tells who it was.
                 now = time.monotonic()
                 if now - before > loaded.patience:
-                    loaded.took(hook, now - before)
+                    loaded.took(implementation.hook, now - before)
                 before = now
+        return unfinished
 
     def _follow(self, loaded: Loaded, hook: str, coroutine: Any, happened: Event) -> asyncio.Task[None]:
         """Run an async event handler beside everything else; its failure is the plugin's."""
@@ -137,7 +132,3 @@ class Delivery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _hooks(happened: Event) -> tuple[str, str]:
-    return PREFIX + happened.name, "circus_event"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from circus_core.hookspecs import PREFIX
 from circus_core.implementing import HookManager, implemented
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from circus_core.loaded import Loaded
 
 SHUTDOWN = "circus_shutdown"
+EVERY = "circus_event"
 
 
 @define
@@ -49,6 +51,7 @@ class Implementations:
     loaded: dict[str, Loaded] = field(factory=dict)
     _manager: HookManager = field(init=False, factory=HookManager, repr=False)
     _cache: dict[str, tuple[Implementation, ...]] = field(factory=dict)
+    _hearing: dict[str, tuple[Implementation, ...]] = field(factory=dict)
 
     def hooks(self, name: str, plugin: object) -> tuple[str, ...]:
         """The hooks that a plugin implements, once those it adds are known; raises PluginError."""
@@ -72,6 +75,7 @@ class Implementations:
     def changed(self) -> None:
         """Look again at who is to be called."""
         self._cache.clear()
+        self._hearing.clear()
 
     def find(self, hook: str) -> tuple[Implementation, ...]:
         """Whom to call: no plugin that is disabled, and none that is not at work if the hook is for such."""
@@ -79,6 +83,17 @@ class Implementations:
         if found is None:
             found = self._cache[hook] = tuple(each for each in self._all(hook) if self._called(each.loaded, hook))
         return found
+
+    def hearing(self, event: str) -> tuple[Implementation, ...]:
+        """Whom to tell of events of this name: first by the hook of the event, then by that of all events."""
+        found = self._hearing.get(event)
+        if found is None:
+            found = self._hearing[event] = self.find(PREFIX + event) + self.find(EVERY)
+        return found
+
+    def hears(self, loaded: Loaded, event: str) -> bool:
+        """Whether a plugin wants events of this name, be it at work or not."""
+        return not loaded.disabled and (PREFIX + event in loaded.hooks or EVERY in loaded.hooks)
 
     def of(self, loaded: Loaded, hook: str) -> Iterator[Implementation]:
         """One plugin's own functions for a hook, be it at work or not; a disabled one is only shut down."""
