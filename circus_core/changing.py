@@ -29,7 +29,7 @@ def changed(
     None puts an option back to what it is without being set, if it need not be set. A text in the environment that is
     masked as `get` shows it stays as it is.
     """
-    asked = _members(section, asked)
+    asked = members(section, asked)
     new = _written(section, current, asked)
     if new.singleton and new.numprocesses > 1:
         raise CircusError("Singleton watcher has a single process", hint="numprocesses can only be 0 or 1")
@@ -53,12 +53,12 @@ def created(section: Section, name: str, cmd: str, args: object, asked: Mapping[
         further = COMMAND.check(args)
     except ValueError as error:
         raise RequestError(f"'cmd' or 'args' {COMMAND.complaint}", hint=str(error)) from None
-    made = _written(section, WatcherOptions(name=name, cmd=words, args=further), _members(section, asked or {}))
+    made = _written(section, WatcherOptions(name=name, cmd=words, args=further), members(section, asked or {}))
     _refuse_contradictions(made)
     return made
 
 
-def _members(section: Section, asked: Mapping[str, Any]) -> dict[str, Any]:
+def members(section: Section, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for; an object that stands for a family, as Circus has `hooks`, is taken apart."""
     families = {entry.key.rstrip("._"): entry.key for entry in section if entry.prefix}
     members: dict[str, Any] = {}

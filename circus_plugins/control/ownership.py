@@ -11,6 +11,7 @@ import pwd
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from circus_core.changing import members
 from circus_core.errors import ForbiddenError, RequestError
 from circus_core.options import Effect
 from circus_core.requests import Role
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circus_core.model import WatcherOptions
+    from circus_core.options import Option
     from circus_core.requests import Guard
 
 REASON = "uid does not match endpoint_owner"
@@ -29,8 +31,8 @@ ADMITTED = frozenset({"add", "set", "rm", "reloadconfig", "quit", "ipython", "pl
 
 With `plugin_report` comes a token that only the processes of plugins have.
 """
-READ_BY_CIRCUSD = frozenset({"env_file"})
-"""Options that name a file which circusd itself opens, as whoever it runs as, for a watcher to have its contents."""
+HARMLESS = (Effect.NOW, Effect.SCALE)
+"""What an option takes, to be in force, that decides neither what is launched nor what becomes of its output."""
 
 
 class Ownership:
@@ -46,6 +48,7 @@ class Ownership:
         options = properties.get("options")
         if not isinstance(options, dict):
             options = {}
+        options = members(self._supervisor.assembly.sections["watcher"], options)
         if command == "add":
             if "uid" not in options:
                 raise RequestError(REASON, hint=f"the options need uid = {self._owner} on this endpoint")
@@ -74,20 +77,19 @@ class Ownership:
         gid = options.get("gid")
         if gid is not None and not self._is_own(self._owner, gid):
             raise RequestError(f"{REASON}: user {self._owner} is not in the group {gid}", hint="leave gid out")
-        for key in READ_BY_CIRCUSD & options.keys():
-            if options[key] is not None and self._owner != os.geteuid():
+        for key in options:
+            if options[key] is not None and self._owner != os.geteuid() and self._opens_files(key):
                 raise RequestError(
-                    f"{REASON}: circusd would read {key} as its own user, not as user {self._owner}",
-                    hint="set env, or write it into the configuration",
+                    f"{REASON}: circusd would open files for {key} as its own user, not as user {self._owner}",
+                    hint="write it into the configuration and give the order `reloadconfig`",
                 )
 
     def _check_watcher(self, current: WatcherOptions, asked: Mapping[str, Any]) -> None:
         if self._is_own(current.uid, current.gid):
             return
-        section = self._supervisor.assembly.sections["watcher"]
         for key in asked:
-            entry = section.find(key)
-            if entry is None or entry.effect in (Effect.RELOAD, Effect.OUTPUT):
+            entry = self._find(key)
+            if entry is None or entry.effect not in HARMLESS:
                 who = "circusd's user" if current.uid is None else f"uid {current.uid}"
                 group = "" if current.gid is None else f" and gid {current.gid}"
                 raise RequestError(
@@ -95,6 +97,15 @@ class Ownership:
                     " to change",
                     hint="an option that decides what is launched can only be set on a watcher of one's own",
                 )
+
+    def _opens_files(self, key: str) -> bool:
+        """Whether circusd itself opens what an option names: a watcher's variables, or a sink of its output."""
+        entry = self._find(key)
+        return key == "env_file" or (entry is not None and entry.effect is Effect.OUTPUT)
+
+    def _find(self, key: str) -> Option | None:
+        found: Option | None = self._supervisor.assembly.sections["watcher"].find(key)
+        return found
 
     def _is_own(self, uid: object, gid: object) -> bool:
         """Whether a process with these options has no rights that the owner has not."""

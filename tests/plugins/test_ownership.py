@@ -66,6 +66,9 @@ def test_nothing_is_launched_for_the_owner_as_somebody_else(daemon: Circusd) -> 
         ("rlimit_core", 0),
         ("uid", "nobody"),
         ("virtualenv", "/tmp"),
+        ("redirect_stderr", True),
+        ("stdout_stream.class", "FileStream"),
+        ("stderr_stream.filename", "/etc/cron.d/x"),
     )
     for key, value in wanted:
         for name in ("roots", "ROOTS", "grouped"):
@@ -79,13 +82,18 @@ def test_nothing_is_launched_for_the_owner_as_somebody_else(daemon: Circusd) -> 
 
 def test_every_option_that_decides_what_is_launched_is_refused(daemon: Circusd) -> None:
     for entry in declared(WatcherOptions).values():
-        if entry.effect is Effect.RELOAD:
+        if entry.effect not in (Effect.NOW, Effect.SCALE):
             assert refused(daemon, "set", name="roots", options={entry.key + ("core" if entry.prefix else ""): None})
 
 
 def test_what_circusd_reads_or_runs_itself_is_refused_too(daemon: Circusd) -> None:
-    for command, options in (("set", {"env_file": "/etc/shadow"}), ("add", {"uid": "nobody", "env_file": "/x"})):
-        assert refused(daemon, command, name="theirs", cmd="env", options=options)
+    for options in (
+        {"env_file": "/etc/shadow"},
+        {"stdout_stream.filename": "/etc/cron.d/x"},
+        {"stderr_stream": {"filename": "/x"}},
+    ):
+        assert refused(daemon, "set", name="theirs", options=options)
+        assert refused(daemon, "add", name="new", cmd="env", options={"uid": "nobody", **options})
     assert not refused(daemon, "set", name="theirs", options={"env_file": None})
     for command in ("plugins_add", "plugins_set"):
         with pytest.raises(ForbiddenError, match=f"{command} is not for user 65534"):
