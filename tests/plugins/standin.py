@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from circus_core.bus import Bus
@@ -26,6 +27,7 @@ class StandIn:
         self.bus = Bus()
         self.sections = sections()
         self.commands: dict[str, Any] = {}
+        self.assembly = SimpleNamespace(sections=self.sections, commands=self.commands)
         self.config = Config(supervisor=SupervisorOptions(extra=extra))
         self.roles: list[Role] = []
         for name, answer in answers.items():
