@@ -195,8 +195,7 @@ class Assembly:
         yield from self.examine(config)
         for _plugin, problems in bus.ask("circus_check_config", config=config):
             yield from problems
-        adjusting = {name for name, loaded in bus.loaded.items() if "circus_adjust_launch" in loaded.hooks}
-        yield from lacking.warnings(config, sections["watcher"], adjusting)
+        yield from lacking.warnings(config, sections["watcher"])
 
     def reread(self) -> Reading:
         """The configuration as its files are now; raises ConfigError and PluginError.

@@ -124,7 +124,11 @@ class _Builder:
             settings = self.expanded(settings, {**self.variables, **environment_variables(env)})
             if env:
                 settings["env"] = Setting(env, written.place if written else raw.place, text=False)
-            made: WatcherOptions | None = self.structured(raw, settings, name=raw.name)
+            # What is wrong with it is told, and what else may be is looked at in what is right.
+            made, problems = as_far_as_right(
+                self.kinds["watcher"], settings, title=raw.title, strict=self.strict, place=raw.place, name=raw.name
+            )
+            self.note(problems)
             if made is not None:
                 key = raw.name.lower()
                 # Mostly they are the same; one text is enough then.
@@ -206,7 +210,8 @@ class _Builder:
         near = nearest(raw.kind, known)
         first, *rest = re.split(r"[\W_]", raw.kind, maxsplit=1)
         if rest and first.lower() in folded:
-            self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?")
+            toml = " In TOML it is as here, in a file named .toml" if raw.kind[len(first)] == "." else ""
+            self.complain(raw, "is not a section", f"did you mean [{folded[first.lower()]}:{rest[0]}]?{toml}")
         elif near:
             name = f":{raw.name}" if raw.name else ""
             self.complain(raw, "is not a section", f"did you mean [{near}{name}]?")

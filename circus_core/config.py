@@ -10,6 +10,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from circus_core import ini
 from circus_core.build import PluginSections, build, plugins
 from circus_core.document import Document, RawSection, Written, merge, read_text
@@ -73,9 +75,10 @@ def parse(written: Written) -> Document:
 
 
 def _whole(written: Written, documents: list[Document]) -> Document:
-    sections, repeated = merge(section for document in documents for section in document.sections)
-    found = [problem for document in documents for problem in document.problems]
-    ignored = [problem for document in documents[1:] for problem in _not_followed(document)]
+    ignored: list[Problem] = []
+    alone = [*documents[:1], *(_without_includes(each, ignored) for each in documents[1:])]
+    sections, repeated = merge(section for document in alone for section in document.sections)
+    found = [problem for document in alone for problem in document.problems]
     files = tuple(path for path, _ in written.files)
     return Document(sections, files, (*written.problems, *found, *ignored, *repeated), written)
 
@@ -116,12 +119,18 @@ def _patterns(setting: Setting | None, variables: Mapping[str, str]) -> list[str
     return [expand(item, variables) for item in items if isinstance(item, str) and item]
 
 
-def _not_followed(document: Document) -> Iterator[Problem]:
+def _without_includes(document: Document, problems: list[Problem]) -> Document:
+    """An included file without what it would include, and a warning for each such key."""
     circus = document.find("circus")
-    for key, setting in circus.settings.items() if circus else ():
-        if key in INCLUDES:
-            message, hint = "is not followed", "only the main file can include others"
-            yield Problem("circus", key, message, hint, setting.place, warning=True)
+    if circus is None or INCLUDES.keys().isdisjoint(circus.settings):
+        return document
+    kept = dict(circus.settings)
+    for key in [key for key in INCLUDES if key in kept]:
+        message, hint = "is not followed", "only the main file can include others"
+        problems.append(Problem("circus", key, message, hint, kept.pop(key).place, warning=True))
+    return evolve(
+        document, sections=tuple(evolve(each, settings=kept) if each is circus else each for each in document.sections)
+    )
 
 
 def _identity(path: str) -> object:

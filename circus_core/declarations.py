@@ -17,15 +17,14 @@ from circus_core.kinds import (
     LIMIT,
     NUMBER,
     OCTAL,
-    PATH,
     PATTERNS,
-    PLUGIN,
     RLIMITS,
     SIGNAL,
     TEXT,
     shell_words,
 )
 from circus_core.options import NOTHING_SET, Effect, Section, option
+from circus_core.paths import PATH, PLUGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,21 +81,38 @@ class WatcherOptions:
     """A `[watcher:NAME]` section: what runs, how often, as whom, and what happens when it ends."""
 
     name: str
-    cmd: str = option(COMMAND, effect=RELOAD, help="The program and its arguments, in shell words.")
+    cmd: str = option(
+        COMMAND,
+        effect=RELOAD,
+        also=("command", "exec", "script"),
+        help="The program and its arguments, in shell words.",
+    )
     args: str = option(COMMAND, "", effect=RELOAD, help="Further arguments, in shell words, put after those in cmd.")
     shell: bool = option(BOOLEAN, False, effect=RELOAD, help="Run cmd and args by /bin/sh, so that | ; > and $ work.")
     shell_args: str | None = option(COMMAND, None, effect=RELOAD, help="With shell: words for $0, $1 and so on.")
     executable: str | None = option(
         TEXT, None, effect=RELOAD, help="The file to run instead of the first word, which stays as the process' name."
     )
-    working_dir: str | None = option(TEXT, None, effect=RELOAD, help="The folder to start in; circusd's own if unset.")
-    uid: int | str | None = option(ACCOUNT, None, effect=RELOAD, help="User to run as, by name or number.")
+    working_dir: str | None = option(
+        TEXT,
+        None,
+        effect=RELOAD,
+        also=("directory", "cwd", "workdir", "chdir"),
+        help="The folder to start in; circusd's own if unset.",
+    )
+    uid: int | str | None = option(
+        ACCOUNT, None, effect=RELOAD, also=("user",), help="User to run as, by name or number."
+    )
     gid: int | str | None = option(
-        ACCOUNT, None, effect=RELOAD, help="Group to run as; the primary group of uid if unset."
+        ACCOUNT, None, effect=RELOAD, also=("group",), help="Group to run as; the primary group of uid if unset."
     )
     umask: int | None = option(OCTAL, None, effect=RELOAD, help="The processes' file mode mask; circusd's if unset.")
     env: Mapping[str, str] = option(
-        ENVIRONMENT, {}, effect=RELOAD, help="Environment variables; those of [env] and [env:...] end here too."
+        ENVIRONMENT,
+        {},
+        effect=RELOAD,
+        also=("environment",),
+        help="Environment variables; those of [env] and [env:...] end here too.",
     )
     env_file: str | None = option(
         PATH, None, effect=RELOAD,
@@ -115,7 +131,15 @@ class WatcherOptions:
     close_child_stdout: bool = option(BOOLEAN, False, effect=RELOAD, help="Standard output goes to /dev/null.")
     close_child_stderr: bool = option(BOOLEAN, False, effect=RELOAD, help="Standard error goes to /dev/null.")
 
-    numprocesses: int = option(INTEGER, 1, effect=SCALE, minimum=0, maximum=MOST, help="How many processes to keep.")
+    numprocesses: int = option(
+        INTEGER,
+        1,
+        effect=SCALE,
+        minimum=0,
+        maximum=MOST,
+        also=("processes", "instances"),
+        help="How many processes to keep.",
+    )
     singleton: bool = option(BOOLEAN, False, help="Never more than one process, whatever incr and set say.")
     priority: int = option(INTEGER, 0, help="Watchers with a higher number start first.")
     autostart: bool = option(BOOLEAN, True, help="Start together with circusd.")
@@ -130,7 +154,9 @@ class WatcherOptions:
     max_age: float = option(NUMBER, 0, unit="s", minimum=0, help="Replace a process that is older; 0 is never.")
     max_age_variance: float = option(NUMBER, 30, unit="s", minimum=0, help="Up to this much is added to max_age.")
 
-    respawn: bool = option(BOOLEAN, True, effect=SCALE, help="Replace a process that ends by itself.")
+    respawn: bool = option(
+        BOOLEAN, True, effect=SCALE, also=("autorestart",), help="Replace a process that ends by itself."
+    )
     max_retry: int | None = option(
         INTEGER,
         None,
@@ -165,9 +191,13 @@ class WatcherOptions:
 
     def doubts(self) -> list[tuple[str, ...]]:
         """Options that have no effect beside the others, as those of `contradictions`."""
+        found: list[tuple[str, ...]] = []
         if self.shell_args and not self.shell:
-            return [("shell_args", "means nothing without shell", "set shell = True, or drop shell_args", "shell")]
-        return []
+            found.append(("shell_args", "means nothing without shell", "set shell = True, or drop shell_args", "shell"))
+        if self.restart_delay > self.restart_delay_max:
+            message = f"is more than restart_delay_max, which is {self.restart_delay_max:g} and counts"
+            found.append(("restart_delay", message, "make one of them fit the other", "restart_delay_max"))
+        return found
 
     @property
     def words(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+LARGEST = 64 << 20
+"""Bytes of a file: thousands of times what anybody writes, and less than what makes a machine suffer."""
 
 
 @frozen
@@ -99,19 +103,38 @@ def keep_first(body: dict[str, Setting], title: str, key: str, setting: Setting)
 
 def read_text(path: str) -> tuple[str, list[Problem]]:
     """A file's text, without its byte order mark; no text and a problem if it is not readable or not UTF-8."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read().removeprefix(BYTE_ORDER_MARK)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return "", [Problem("", "", f"cannot be read: {reason}", _remedy(path, error), Place(path, 0))]
+    data, problem = _read(path)
+    if problem is not None:
+        return "", [problem]
     try:
         return data.decode(), []
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         message = f"byte {column} of the line, 0x{data[error.start]:02x}, is not UTF-8"
+        if data.startswith(UTF_16):
+            message = "the file is in UTF-16"
         return "", [Problem("", "", message, "save the file in UTF-8", Place(path, line))]
+
+
+def _read(path: str) -> tuple[bytes, Problem | None]:
+    """What is in a file that circusd can read at once, and is not endless."""
+    place = Place(path or "''", 0)
+    try:
+        # Those below /dev/fd and /proc are open already, as is what a shell writes into them.
+        if stat.S_ISFIFO(os.stat(path).st_mode) and not path.startswith(("/dev/", "/proc/")):
+            message, hint = "is a FIFO", "circusd would have to wait for somebody to write into it; give a file"
+            return b"", Problem("", "", message, hint, place)
+        with open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return b"", Problem("", "", f"cannot be read: {reason}", _remedy(path, error), place)
+    if len(data) > LARGEST:
+        return b"", Problem(
+            "", "", f"is larger than {LARGEST >> 20} MiB", "this cannot be the file that is meant", place
+        )
+    return data.removeprefix(BYTE_ORDER_MARK), None
 
 
 def _remedy(path: str, error: Exception) -> str:

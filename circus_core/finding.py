@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from circus_core.declarations import HOSTS
 from circus_core.errors import PluginError
+from circus_core.nearest import did_you_mean
 from circus_core.options import Section
 from circus_core.structure import structure
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "circus.plugins"
 ALIASES = "circus.aliases"
 """Entry points that are named like dotted paths: what `use` says in configurations written for Circus."""
+
+UNKNOWN = "is not an option of this plugin"
 
 
 @frozen
@@ -52,6 +55,8 @@ def find(use: str) -> Any:
     else:
         if not colon:
             module_name, _dot, attribute = use.rpartition(".")
+        if not module_name or not attribute:
+            raise PluginError(f"plugin {use} is not the path of a class", hint="such as package.module:Class")
         module = _import(use, module_name)
     if attribute and hasattr(module, attribute):
         return getattr(module, attribute)
@@ -97,7 +102,7 @@ def _of_plugin(section: Section, problem: Problem) -> Problem:
     if problem.key == "host":
         return evolve(problem, message=f"is none of {', '.join(HOSTS)}, nor an option of this plugin", hint="")
     hint = f"did you mean {near}?" if near else f"it has {', '.join(entry.key for entry in section) or 'none'}"
-    return evolve(problem, message="is not an option of this plugin", hint=hint)
+    return evolve(problem, message=UNKNOWN, hint=hint)
 
 
 def _import(use: str, name: str) -> ModuleType:
@@ -136,8 +141,8 @@ def _from_entry_point(use: str) -> Any:
 
     found = entry_points(group=ENTRY_POINTS)
     if use not in found.names:
-        installed = ", ".join(sorted(found.names)) or "none"
-        raise PluginError(f"no plugin {use} is installed", hint=f"installed are: {installed}; or give a dotted path")
+        installed = f"installed are: {', '.join(sorted(found.names)) or 'none'}; or give a dotted path"
+        raise PluginError(f"no plugin {use} is installed", hint=did_you_mean(use, found.names, installed))
     return _load(found, use)
 
 

@@ -94,6 +94,8 @@ def _words(value: object) -> str:
         return _text(shlex.join(value))
     if value is None:
         return ""
+    if not isinstance(value, str):
+        raise ValueError("expected a text in quotes, or a list of such")
     return _command(_text(value))
 
 
@@ -193,7 +195,12 @@ def _limit(value: object) -> int | None:
 
 
 def _parse_limit(text: str) -> int | None:
-    return _limit(text if text.lower() in _UNLIMITED | {_NO_LIMIT} else _parse_integer(text))
+    if text.lower() in _UNLIMITED | {_NO_LIMIT}:
+        return _limit(text.lower())
+    try:
+        return _limit(int(text))
+    except ValueError:
+        raise ValueError(f"expected a number from 0, such as 1024, or unlimited, or {_NO_LIMIT}") from None
 
 
 _NO_LIMIT = "default"
@@ -205,16 +212,6 @@ def _patterns(value: object) -> str:
     if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
         return _text(" ".join(value))
     return _text(value)
-
-
-def _path(path: str, folder: str) -> str:
-    """A path of a file in this folder; absolute, but where it is empty."""
-    found = os.path.join(folder, path)
-    return found if os.path.isabs(found) or not path else os.path.join(os.getcwd(), found)
-
-
-def _plugin(use: str, folder: str) -> str:
-    return _path(use, folder) if use.partition(":")[0].endswith(".py") else use
 
 
 def _regex(value: object) -> re.Pattern[str]:
@@ -265,14 +262,6 @@ LIMIT: Kind[int | None] = Kind(
 PATTERNS: Kind[str] = Kind(
     "patterns", "blank-separated patterns of file names", "isn't a list of patterns", _patterns, _patterns,
     schema={"type": ["string", "array"], "items": {"type": "string"}},
-)  # fmt: skip
-PATH: Kind[str] = Kind(
-    "path", "a path, relative to the folder of the file it is written in", "isn't a string", _text, _text,
-    schema={"type": "string"}, beside=_path,
-)  # fmt: skip
-PLUGIN: Kind[str] = Kind(
-    "plugin", "a dotted path, `FILE.py:Class` or the name of a plugin", "isn't a string", _text, _text,
-    schema={"type": "string"}, beside=_plugin,
 )  # fmt: skip
 REGEX: Kind[re.Pattern[str]] = Kind(
     "regular expression", "a regular expression", "isn't a regular expression", _regex, _regex,

@@ -19,7 +19,7 @@ from circus_core.launch import Recipe
 from circus_core.structure import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from circus_core.model import Config, Launch, WatcherOptions
     from circus_core.options import Section
@@ -41,16 +41,16 @@ def lacking(options: WatcherOptions, environ: Mapping[str, str], *, program: boo
         yield from lacking_program(options, environ)
 
 
-def warnings(config: Config, section: Section, adjusting: Container[str]) -> Iterator[Problem]:
+def warnings(config: Config, section: Section) -> Iterator[Problem]:
     """A warning for each thing that some watcher lacks now. `section` has all options of watchers.
 
-    Plugins that are `adjusting` launches may have the program found by an option of theirs, and tell so themselves.
+    Where a plugin may have the program found elsewhere, it is for that plugin to tell.
     """
     environ = dict(os.environ)
     for options in config.watchers.values():
         entries = [section.find(key) for key in options.extra]
-        adjusted = any(entry is not None and entry.plugin in adjusting for entry in entries)
-        for key, message, hint in lacking(options, environ, program=not adjusted):
+        located = any(entry is not None and entry.locating for entry in entries)
+        for key, message, hint in lacking(options, environ, program=not located):
             yield Problem(f"watcher:{options.name}", key, message, hint, warning=True)
 
 
@@ -78,6 +78,8 @@ def _unfound(
     options: WatcherOptions, program: str, env: Mapping[str, str], environ: Mapping[str, str]
 ) -> tuple[str, str] | None:
     """What is wrong and what to do, if a process with the environment `env` would not find the program."""
+    if "$(circus." in program or "((circus." in program:
+        return f"{program} has a variable that nothing sets", "set it in [env], or in the environment of circusd"
     if "/" in program:
         path = os.path.join(options.working_dir or "", program)
         wrong = _wrong(path)
@@ -135,14 +137,19 @@ def _env_file(options: WatcherOptions) -> Iterator[Lack]:
         read_env_file(options.env_file)
     except ConfigError as error:
         for problem in error.problems:
-            yield "env_file", str(problem), "no process can start before that is mended"
+            yield "env_file", str(problem), _tilde(options.env_file) or "no process can start before that is mended"
 
 
 def _working_dir(options: WatcherOptions) -> Iterator[Lack]:
     folder = options.working_dir
     if folder and not os.path.isdir(folder):
         what = f"{folder} is no folder" if os.path.lexists(folder) else f"there is no folder {folder}"
-        yield "working_dir", what, "make it, or name another"
+        yield "working_dir", what, _tilde(folder) or "make it, or name another"
+
+
+def _tilde(path: str) -> str:
+    named = any(part.startswith("~") for part in path.split("/"))
+    return "`~` is not expanded; write the folder, or $(circus.env.HOME)" if named else ""
 
 
 def _accounts(options: WatcherOptions) -> Iterator[Lack]:

@@ -7,6 +7,7 @@ no option by name and no file format: readers hand it `Setting`s, values with th
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,7 +17,7 @@ from circus_core.errors import OptionError
 from circus_core.nearest import nearest, typed_as
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 MISSING: Any = object()
@@ -60,7 +61,8 @@ class Option:
     """The declaration of one option. A `prefix` option is a family: `rlimit_` stands for every `rlimit_NAME`.
 
     `fixed` says why one that is not settable is not; `by_command` is the sort of values that commands may set, if that
-    is not `kind`.
+    is not `kind`; `also` are other programs' words for it, which is told to who writes one. It is `locating` if its
+    plugin may find the program elsewhere than on the PATH.
     """
 
     key: str
@@ -78,6 +80,8 @@ class Option:
     plugin: str = ""
     fixed: str = ""
     by_command: Kind[Any] | None = None
+    also: tuple[str, ...] = ()
+    locating: bool = False
 
     def value(self, raw: object, *, text: bool, key: str | None = None) -> Any:
         """The typed value of `raw`, from a file or a shell (`text`) or from JSON or TOML; raises OptionError.
@@ -126,6 +130,7 @@ def option(
     prefix: str = "",
     names: frozenset[str] | None = None,
     key: str = "",
+    also: tuple[str, ...] = (),
 ) -> Any:
     """An attrs field that is an option. Without `default` it must be given."""
     metadata = {
@@ -142,6 +147,7 @@ def option(
             prefix=bool(prefix),
             names=names,
             attribute=name,
+            also=also,
         )
     }
     if prefix:
@@ -206,8 +212,11 @@ class Section:
 
     def nearest(self, key: str) -> str | None:
         """The declared key that somebody who wrote `key` most likely meant, if any is close."""
-        keys = [entry.key for entry in self if not entry.prefix]
-        members = [entry.key + name for entry in self if entry.prefix for name in entry.names or ()]
+        for entry in self:
+            if key.lower() in entry.also:
+                return entry.key
+        keys = tuple(entry.key for entry in self if not entry.prefix)
+        members = tuple(entry.key + name for entry in self if entry.prefix for name in entry.names or ())
         return _nearest(key, keys) or self._nearest_family(key) or _nearest(key, members)
 
     def _nearest_family(self, key: str) -> str | None:
@@ -215,7 +224,7 @@ class Section:
         families = {entry.key[:-1]: entry for entry in self if entry.prefix}
         for at, sign in enumerate(key):
             head, member = key[:at], key[at + 1 :]
-            near = _nearest(head, families) if sign in "._" and member and len(head) > 2 else None
+            near = _nearest(head, tuple(families)) if sign in "._" and member and len(head) > 2 else None
             if near and (families[near].names is None or member in (families[near].names or ())):
                 return families[near].key + member
         return None
@@ -225,8 +234,12 @@ class Section:
         yield from self.added.values()
 
 
-def _nearest(key: str, known: Iterable[str]) -> str | None:
-    """Of some keys the one that is meant by another, but for case, `_` and `-`."""
+@lru_cache(maxsize=128)
+def _nearest(key: str, known: tuple[str, ...]) -> str | None:
+    """Of some keys the one that is meant by another, but for case, `_` and `-`.
+
+    It takes a millisecond, and a thousand watchers have the same key.
+    """
     folded = {entry.lower().replace("_", ""): entry for entry in known}
     written = key.lower().replace("_", "").replace("-", "")
     near = typed_as(written, folded) or nearest(written, folded, close=ALIKE)

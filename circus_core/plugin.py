@@ -135,16 +135,18 @@ class Registry:
         names: frozenset[str] | None = None,
         fixed: str = "",
         by_command: Kind[Any] | None = None,
+        locating: bool = False,
     ) -> None:
         """Declare an option of an existing section; its value is found under `key` in `extra` of that section.
 
         With `prefix` it is a family, of which there are only those of `names` if these are given. `fixed` says why no
-        command may set it; `by_command` is the sort of values that commands may set, if that is not `kind`.
+        command may set it; `by_command` is the sort of values that commands may set, if that is not `kind`. A plugin
+        that has the program of a watcher found elsewhere than on its PATH says so of its option by `locating`.
         """
         entry = Option(
             key=key, kind=kind, default=MISSING if prefix else default, help=help, effect=effect, unit=unit,
             minimum=minimum, prefix=prefix, names=names, settable=settable and not fixed, fixed=fixed,
-            by_command=by_command,
+            by_command=by_command, locating=locating,
             plugin=self.plugin,
         )  # fmt: skip
         if section not in self._sections:

@@ -14,7 +14,7 @@ from circus_core.declarations import HOSTS
 from circus_core.errors import CircusError, PluginError
 from circus_core.finding import Found, find, instance
 from circus_core.implementing import refuse_outside
-from circus_core.plugin import Registry
+from circus_core.plugin import CircusPlugin, Registry
 from circus_core.structure import Problem
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Resolver:
             return Found(loaded.plugin, loaded.hooks), host
         plugin = instance(options.use, find(options.use))
         loaded = self.bus.load(name, plugin)
+        if not loaded.hooks and not isinstance(plugin, CircusPlugin):
+            raise PluginError(f"{options.use} is no plugin", hint="a plugin has methods that are named like hooks")
         host = host_of(plugin, options)
         if host != "core":
             refuse_outside(name, plugin, loaded.hooks)

@@ -20,6 +20,7 @@ from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
 from circus_core.daemon import STOP
 from circus_core.errors import OptionError
 from circus_core.events import LogsReopened
+from circus_core.loghandlers import unwritable
 from circus_core.pidfile import PidFile
 from circus_core.plan import Action, first_plan
 from circus_core.structure import Problem
@@ -84,10 +85,14 @@ def _assemble(arguments: Arguments) -> Assembly:
 
 
 def _mistakes_in_file(arguments: Arguments, config: Config) -> Iterator[Problem]:
-    """What of the log's options in a configuration would keep circusd from starting with these arguments."""
+    """What in a configuration would keep circusd from starting with these arguments: its log, and its pid file now."""
     for key, message, hint in _log_mistakes(arguments, config):
         if getattr(arguments, ON_COMMAND_LINE[key]) is None:
-            yield Problem("circus", key, message, hint)
+            yield Problem("circus", key, message.removeprefix(f"{key} "), hint)
+    path = config.supervisor.pidfile
+    if path and arguments.pidfile is None and (reason := unwritable(path)):
+        message, hint = f"'{path}' cannot be opened: {reason}", "make its folder, or name another file"
+        yield Problem("circus", "pidfile", message, hint, warning=True)
 
 
 def _log_mistakes(arguments: Arguments, config: Config) -> Iterator[tuple[str, str, str]]:

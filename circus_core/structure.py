@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from circus_core.options import Option, Section
 
 
+LONGEST = 2000
+"""Letters of a message about a value, whatever the value is."""
+
+
 @attrs.frozen
 class Place:
     """Where something was written: a file and a line (0 for the whole file), shown in every message about it."""
@@ -59,8 +63,9 @@ class Problem:
     def __str__(self) -> str:
         section = f"[{self.section}]" if self.section else ""
         subject = " ".join(part for part in (section, self.key) if part)
-        hint = f" ({self.hint})" if self.hint else ""
-        return ": ".join(part for part in (str(self.place or ""), subject, self.message) if part) + hint
+        message = self.message if len(self.message) <= LONGEST else f"{self.message[:LONGEST]}..."
+        hint = f" ({self.hint[:LONGEST]})" if self.hint else ""
+        return ": ".join(part for part in (str(self.place or ""), subject, message) if part) + hint
 
 
 def structure(
@@ -157,7 +162,11 @@ def _stand_ins(section: Section, there: set[str]) -> dict[str, object] | None:
 
 def _unknown(section: Section, title: str, key: str, place: Place | None, strict: bool) -> Problem:
     near = section.nearest(key)
-    if near:
+    entry = section.find(near) if near else None
+    # Another program's word may also be somebody's own: Circus took it.
+    foreign = entry is not None and key.lower() in entry.also
+    if near and not foreign:
         return Problem(title, key, "is not an option", f"did you mean {near}?", place, others=(near,))
     hint = "strict mode refuses unknown options" if strict else "kept as a free-form option"
+    hint += f"; did you mean {near}?" if foreign else ""
     return Problem(title, key, "is not an option of circus or of a loaded plugin", hint, place, warning=not strict)

@@ -44,7 +44,10 @@ def _syntax_problem(message: str, text: str, file: str) -> Problem:
     line = int(found[1]) if found and found[1] else len(text.splitlines()) if found else 0
     reason = message[: found.start()] if found else message
     column = f" at column {found[2]}" if found and found[2] else ""
-    return Problem("", "", f"is not TOML: {reason[:1].lower()}{reason[1:]}{column}", "", Place(file, line))
+    reason = _NAMES.sub(lambda names: f"[{names[1].replace(chr(39), '').replace(', ', '.').rstrip(',')}]", reason)
+    ini = _INI_HEADER.match(text.splitlines()[line - 1]) if found and found[1] else None
+    hint = f"in TOML it is [{ini[1]}.{ini[2]}]; in a file of another name than .toml, ini" if ini else ""
+    return Problem("", "", f"is not TOML: {reason[:1].lower()}{reason[1:]}{column}", hint, Place(file, line))
 
 
 @define
@@ -106,6 +109,9 @@ def _unusable(value: object) -> tuple[str, str] | None:
     return next(filter(None, map(_unusable, inside)), None)
 
 
+_NAMES = re.compile(r"\(('.*?)\)")
+"""How tomllib writes the name of a table: as Python does."""
+_INI_HEADER = re.compile(r"\s*\[(\w+):([^\]]+)\]")
 _PART = r"(?:[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')"
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _TABLE = re.compile(rf"\[(\[?)[ \t]*({_KEY})[ \t]*\]\]?")

@@ -41,6 +41,7 @@ class Virtualenv(CircusPlugin):
             "virtualenv",
             TEXT,
             effect=Effect.RELOAD,
+            locating=True,
             help="The folder of a Python environment to run in; needs copy_env.",
         )
         registry.option(

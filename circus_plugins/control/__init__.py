@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from circus_core.errors import EndpointError, RequestError
-from circus_core.kinds import PATH, TEXT
+from circus_core.kinds import TEXT
 from circus_core.options import Effect
+from circus_core.paths import PATH
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Argument, Command, Role
 from circus_core.structure import Problem

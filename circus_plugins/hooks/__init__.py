@@ -98,7 +98,7 @@ class Hooks(CircusPlugin):
     def circus_register_options(self, registry: Registry) -> None:
         """`hooks.NAME` of `[watcher:...]`."""
         registry.option(
-            "watcher", FAMILY, HOOK, prefix=True, names=NAMES,
+            "watcher", FAMILY, HOOK, prefix=True, names=NAMES, locating=True,
             fixed="it names code, and circusd imports none on a client's order; write it in the configuration and give"
             " the order `reloadconfig`",
             help="A Python function that is called inside circusd, as `package.module.function`. With `, true` after it"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
-from circus_core.finding import plugin_options
+from circus_core.finding import UNKNOWN, plugin_options
 from circus_core.lacking import lacking
 from circus_core.options import declared
 from circus_core.plan import masked
@@ -76,7 +76,7 @@ def watchers_of(
         if getattr(plugin, "Options", None) is None:
             # A plugin that declares nothing is told everything, as those of Circus are.
             own = given
-        problems += plugin_options(name, plugin, own, raw.place)[1]
+        problems += [_near(problem, sections["watcher"]) for problem in plugin_options(name, plugin, own, raw.place)[1]]
         group.members.append(Hosted(name, options.use, values, own, found.hooks))
     watchers = {}
     for name, group in groups.items():
@@ -84,6 +84,13 @@ def watchers_of(
         if made is not None:
             watchers[made.name.lower()] = made
     return watchers, problems
+
+
+def _near(problem: Problem, watcher: Section) -> Problem:
+    """What is no option of a plugin may be meant as one of its watcher."""
+    near = watcher.nearest(problem.key)
+    unknown = problem.message == UNKNOWN and "did you mean" not in problem.hint
+    return evolve(problem, hint=f"did you mean {near}?") if unknown and near and near not in NEVER else problem
 
 
 def _share_out(
@@ -119,7 +126,8 @@ def _watcher(
 ) -> WatcherOptions | None:
     first = group.members[0].name
     title = f"plugin:{first}"
-    if any(raw.name.lower() == name.lower() for raw in document.of("watcher")):
+    # That of a plugin that is alone in its process is told already.
+    if name != title and any(raw.name.lower() == name.lower() for raw in document.of("watcher")):
         problems.append(Problem(title, "", f"its watcher has the name of [watcher:{name}]", "rename one", group.place))
     words = [sys.executable, "-m", "circus_plugins.host.main", "--hosted", *(one.name for one in group.members)]
     given = {**DEFAULTS, "name": name, "cmd": shlex.join(words)}

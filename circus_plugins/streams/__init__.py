@@ -134,17 +134,12 @@ class Streams(CircusPlugin):
             self._work = None
 
     def circus_check_config(self, config: Config) -> Sequence[Problem]:
-        """Whether there are such sinks, and whether they have such options."""
+        """Whether there are such sinks, whether they have such options, and whether their files can be written now."""
         if not any(_has_stream(watcher) for watcher in config.watchers.values()):
             return ()
-        from circus_plugins.streams.choice import CHANNELS, choose
+        from circus_plugins.streams.choice import problems
 
-        return [
-            problem
-            for watcher in config.watchers.values()
-            for channel in CHANNELS
-            for problem in choose(watcher, channel)[1]
-        ]
+        return [problem for watcher in config.watchers.values() for problem in problems(watcher)]
 
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Keep a watcher stopped whose output could not go where it should."""

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from circus_core.errors import PluginError
 from circus_core.expand import environment_variables, expand, expand_wid
+from circus_core.loghandlers import unwritable
 from circus_core.nearest import did_you_mean
 from circus_core.options import Section
 from circus_core.structure import Problem, Setting, structure
@@ -16,7 +17,7 @@ from circus_plugins.streams import BUNDLED, CIRCUS
 from circus_plugins.streams.sink import NoOptions, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from circus_core.model import Launch, WatcherOptions
 
@@ -75,6 +76,19 @@ def choose(watcher: WatcherOptions, channel: str) -> tuple[Choice | None, list[P
     made, problems = structure(section, raw, title=title)
     told = [evolve(problem, key=family + problem.key, message=_of(word, problem)) for problem in problems]
     return (None if made is None else Choice(str(word), cls, made)), told
+
+
+def problems(watcher: WatcherOptions) -> Iterator[Problem]:
+    """What is wrong with the streams of a watcher, and a warning for each file that could not be written now."""
+    for channel in CHANNELS:
+        choice, found = choose(watcher, channel)
+        yield from found
+        path = getattr(choice.options, "filename", None) if choice else None
+        # Where it has a variable, only a launch tells.
+        reason = unwritable(path) if path and "$" not in path and "((" not in path else ""
+        if reason:
+            message, hint = f"{path} cannot be opened: {reason}", "make its folder, or name another file"
+            yield Problem(f"watcher:{watcher.name}", f"{channel}_stream.filename", message, hint, warning=True)
 
 
 def find(word: str) -> Any:

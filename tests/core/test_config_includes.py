@@ -42,7 +42,6 @@ def test_includes_of_included_files_are_not_followed(write: Write) -> None:
     path = write("[circus]\ninclude = a.ini\n")
     assert warnings(path) == [
         "a.ini:2: [circus] include: is not followed (only the main file can include others)",
-        "a.ini:2: [circus] include: is set already at app.ini:2 (the first value is kept)",
     ]
     assert made(path).files == ("app.ini", "a.ini")
 

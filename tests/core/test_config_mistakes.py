@@ -51,11 +51,12 @@ def test_all_mistakes_at_once(write: Write) -> None:
         "app.ini:18: [watcher:one] numprocesses: is 2 for a singleton (set it to 1, or drop singleton)",
         "app.ini:19: [wacher:x]: is not a section (did you mean [watcher:x]?)",
         "app.ini:21: [Watcher:y]: is not a section (did you mean [watcher:y]?)",
-        "app.ini:23: [watcher.z]: is not a section (did you mean [watcher:z]?)",
+        "app.ini:23: [watcher.z]: is not a section (did you mean [watcher:z]? "
+        "In TOML it is as here, in a file named .toml)",
         "app.ini:27: [circus:x]: has a name, but there is only one such section (write [circus])",
         "app.ini:29: [plugin:p] use: is missing (it should be a dotted path, `FILE.py:Class` or the name of a plugin)",
         "app.ini:33: [plugin:q]: the name is that of [watcher:plugin:q] already (rename the watcher)",
-        "b.toml:2: [watcher:b] cmd: 'cmd' isn't a command line (expected text in quotes)",
+        "b.toml:2: [watcher:b] cmd: 'cmd' isn't a command line (expected a text in quotes, or a list of such)",
         "b.toml:3: [watcher:b] max_retry: 'max_retry' is -2 (the least possible is -1)",
     ]
     assert warnings(path) == [
@@ -193,7 +194,7 @@ def test_one_and_two_slips_of_the_finger_are_told(kind: str, slips: Callable[[st
 
 
 OTHER_WORDS = """
-    timeout user host port name directory environment restart retries backoff owner role team description notes
+    timeout host port name restart retries backoff owner role team description notes
     interval schedule depends after before healthcheck path color workers threads memory cpu count size mode type
     class token secret nice cgroup region stage tier version limit max min delay startsecs redirect redis_port
     http_port app_name service_name settings exit_codes max_memory max_cpu hook_timeout metadata label broker queue
@@ -203,6 +204,17 @@ OTHER_WORDS = """
 def test_other_words_are_left_alone() -> None:
     section = sections()["watcher"]
     assert {word: section.nearest(word) for word in OTHER_WORDS.split() if section.nearest(word)} == {}
+
+
+def test_other_programs_words_are_kept_and_what_they_mean_here_is_told(write: Write) -> None:
+    section = sections()["watcher"]
+    words = {word: entry.key for entry in section for word in entry.also}
+    assert {word: section.nearest(word) for word in words} == words
+    path = write("[watcher:w]\ncmd = a\nuser = nobody\n")
+    assert made(path).watchers["w"].extra == {"user": "nobody"}
+    text = "app.ini:3: [watcher:w] user: is not an option of circus or of a loaded plugin"
+    assert warnings(path) == [f"{text} (kept as a free-form option; did you mean uid?)"]
+    assert errors(path, strict=True) == [f"{text} (strict mode refuses unknown options; did you mean uid?)"]
 
 
 @pytest.mark.parametrize(

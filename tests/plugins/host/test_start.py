@@ -112,7 +112,8 @@ async def test_options_reach_the_plugin_as_they_are_and_nobody_else(hosting, tmp
 async def test_declared_options_are_typed(hosting, tmp_path):
     code = """
         from attrs import frozen
-        from circus_core.kinds import NUMBER, PATH
+        from circus_core.kinds import NUMBER
+        from circus_core.paths import PATH
         from circus_core.options import option
 
         class Typed(Witness):
