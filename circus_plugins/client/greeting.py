@@ -7,6 +7,8 @@ the peer has nothing to judge yet, and so sends all of its own.
 
 from __future__ import annotations
 
+from circus_plugins.doors.address import unix_name
+
 HELLO = b"\xff" + bytes(8) + b"\x7f" + b"\x03"
 """The signature and the major version."""
 LENGTH = 64
@@ -25,8 +27,7 @@ def mechanism(greeting: bytes) -> str:
 def place(way: str) -> tuple[str, int]:
     """Host and port of a TCP endpoint, or the path of a unix socket and 0; raises ValueError if it is neither."""
     if way.startswith("ipc://"):
-        path = way.removeprefix("ipc://")
-        return f"\0{path[1:]}" if path.startswith("@") else path, 0
+        return unix_name(way), 0
     host, _, port = way.removeprefix("tcp://").rpartition(":")
     return host.strip("[]"), int(port)
 

@@ -126,8 +126,8 @@ class Control(CircusPlugin):
             sockopts={zmq.RCVHWM: PENDING_PER_CLIENT},
         )
         if wanted.owner and door.owner is None:
-            self.log.warning("endpoint_owner: ignored, as %s is not a file", door.text)
-        if door.keyring is None and not door.path:
+            self.log.warning("endpoint_owner: ignored, as %s is no unix socket", door.text)
+        if door.keyring is None and door.port:
             self.log.warning(
                 "endpoint %s: every user of this machine can give orders there, as user %d; "
                 "use an ipc:// endpoint, or set keys_dir",

@@ -6,9 +6,12 @@ import errno
 import os
 import re
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from circus_core.errors import EndpointError
+
+if TYPE_CHECKING:
+    import socket
 
 CONTROL = "control.sock"
 EVENTS = "events.sock"
@@ -19,22 +22,23 @@ _TCP = re.compile(r"tcp://(?P<host>\[[^\]]*\]|[^:;]+):(?P<port>\d+|\*)")
 
 
 class Address(NamedTuple):
-    """An endpoint to bind. `path` is set for a socket in the file system; `wide` means reachable from other machines.
-
-    `shared` means that every local user can reach it.
-    """
+    """An endpoint to bind. `path` is that of a socket with a file; `wide` means reachable from other machines."""
 
     text: str
     path: str = ""
     host: str = ""
     port: int = 0
     wide: bool = False
-    shared: bool = False
 
     @property
     def tcp(self) -> bool:
         """Whether it is a TCP address."""
         return bool(self.host)
+
+    @property
+    def abstract(self) -> bool:
+        """Whether it is a unix socket without a file (unix(7))."""
+        return not self.host and not self.path
 
 
 def runtime_dir() -> str:
@@ -78,13 +82,17 @@ def parse(endpoint: str, option: str) -> Address:
         host = "127.0.0.1"  # libzmq looks up no names when it binds
     loopback = _loopback(host)
     written = f"[{host}]" if ":" in host else host
-    return Address(f"tcp://{written}:{match['port']}", host=host, port=port, wide=not loopback, shared=loopback)
+    return Address(f"tcp://{written}:{match['port']}", host=host, port=port, wide=not loopback)
 
 
 def _parse_path(endpoint: str, option: str) -> Address:
     path = endpoint.removeprefix("ipc://")
     if path.startswith("@"):
-        return Address(endpoint, shared=True)
+        if len(os.fsencode(path)) > LONGEST_PATH or path == "@":
+            raise EndpointError(
+                f"{option} = {endpoint}: not a name for a socket", hint=f"from 1 to {LONGEST_PATH - 1} bytes"
+            )
+        return Address(endpoint)
     if path in ("", "*"):
         raise EndpointError(f"{option} = {endpoint} names no path", hint="expected such as ipc:///run/app/control.sock")
     if len(os.fsencode(path)) > LONGEST_PATH:
@@ -139,8 +147,8 @@ def silence(endpoint: str) -> str:
     """In words, why nobody answers at an endpoint, as far as this machine can tell; empty if somebody listens."""
     import socket
 
-    if endpoint.startswith("ipc://") and not endpoint.startswith("ipc://@"):
-        family, target = socket.AF_UNIX, endpoint.removeprefix("ipc://")
+    if endpoint.startswith("ipc://"):
+        family, target = socket.AF_UNIX, unix_name(endpoint)
         missing = f"there is no socket {target}"
     else:
         match = _TCP.fullmatch(endpoint)
@@ -154,6 +162,8 @@ def silence(endpoint: str) -> str:
             found = probe.connect_ex(target)
         except OSError:  # no such path can be
             return ""
+        if found == 0 and target[0] == "\0":
+            found = _greeted(probe)
     if found == errno.ENOENT:
         return missing
     if found == errno.ECONNREFUSED:
@@ -161,3 +171,19 @@ def silence(endpoint: str) -> str:
     if found == errno.EACCES:
         return f"user {os.geteuid()} may not use {endpoint}"
     return ""
+
+
+def unix_name(endpoint: str) -> str:
+    """What Python's sockets call an `ipc://` endpoint: a path, or a name after a NUL where libzmq has an @."""
+    path = endpoint.removeprefix("ipc://")
+    return f"\0{path[1:]}" if path.startswith("@") else path
+
+
+def _greeted(peer: socket.socket) -> int:
+    """EACCES if a libzmq that knows who we are hung up instead of greeting, as it does at an abstract socket."""
+    try:
+        return 0 if peer.recv(1) else errno.EACCES
+    except ConnectionError:
+        return errno.EACCES
+    except TimeoutError:
+        return 0

@@ -47,13 +47,13 @@ class Door:
         return self.socket.closed and (self._release is None or self._release.over.done())
 
     def let_go(self) -> Release:
-        """Give up the port, and keep who came in."""
+        """Give up the address, and keep who came in. Not for a path, which another socket can take over at once."""
         if self._release is None:
             self._release = Release(self.monitor, self.socket, self.text)
         return self._release
 
     def take_again(self) -> None:
-        """After `let_go`, if nothing took the port."""
+        """After `let_go`, if nothing took the address."""
         if not self.socket.closed:
             self._release = None
             self.socket.bind(self.text)
@@ -70,7 +70,7 @@ class Door:
                     if os.path.samestat(self._file, os.lstat(self.path)):
                         os.unlink(self.path)  # libzmq leaves it behind
             try:
-                if self.port:
+                if not self.path:
                     self.let_go().over.add_done_callback(lambda _over: self.monitor.close())
                 else:
                     self.monitor.close()

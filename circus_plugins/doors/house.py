@@ -83,13 +83,13 @@ class House:
     ) -> Door:
         """Bind `endpoint`, or the default socket if there is none; raises EndpointError with what to do about it.
 
-        `owner` is a user who may use a socket in the file system instead of ours.
+        `owner` is a user who may use a unix socket, too.
         """
         if not endpoint:
             endpoint = addresses.default_endpoint(default)
             addresses.make_private(os.path.dirname(endpoint.removeprefix("ipc://")))
         address = addresses.parse(endpoint, option)
-        uid = terms.uid(owner) if owner and address.path else None
+        uid = terms.uid(owner) if owner and not address.tcp else None
         keyring = terms.keyring(address, option, keys_dir)
         socket = self.context.socket(kind)
         try:
@@ -137,6 +137,8 @@ class House:
         if address.path:
             self._bind_path(socket, address, option, owner)
             return
+        if address.abstract:
+            _admit(socket, address, option, owner)
         if ":" in address.host:
             socket.setsockopt(zmq.IPV6, 1)
         if address.tcp:
@@ -146,7 +148,7 @@ class House:
             socket.bind(address.text)
             return
         except zmq.ZMQError as error:
-            former = self._former(address.port, option) if error.errno == errno.EADDRINUSE else None
+            former = self._former(address, option) if error.errno == errno.EADDRINUSE else None
             if former is None:
                 raise _refused(option, address, error) from error
         await asyncio.wait([former.let_go().over])
@@ -156,13 +158,15 @@ class House:
             former.take_again()
             raise _refused(option, address, error) from error
 
-    def _former(self, port: int, option: str) -> Door | None:
-        """The door at a port that is closing, or that the new one for `option` replaces."""
+    def _former(self, address: Address, option: str) -> Door | None:
+        """The door at an address that is closing, or that the new one for `option` replaces."""
         return next(
             (
                 door
                 for door in self._all
-                if port and door.port == port and not door.gone and (door.socket.closed or door.option == option)
+                if (door.port == address.port if address.tcp else door.text == address.text)
+                and not door.gone
+                and (door.socket.closed or door.option == option)
             ),
             None,
         )
@@ -186,6 +190,20 @@ class House:
             os.umask(mask)
 
 
+def _admit(socket: zmq.Socket[bytes], address: Address, option: str, owner: int | None) -> None:
+    """Have libzmq ask the kernel who connects, and take only whom the file of a socket would let in."""
+    try:
+        for uid in {0, os.geteuid()} | ({owner} if owner is not None else set()):
+            # A uid_t, handed over as the int of the same bits.
+            socket.setsockopt(zmq.IPC_FILTER_UID, uid - 2**32 if uid >= 2**31 else uid)
+    except zmq.ZMQError as error:
+        raise EndpointError(
+            f"{option} = {address.text}: this libzmq ({zmq.zmq_version()}) cannot tell who connects, so that everybody"
+            " could",
+            hint="use an ipc:// endpoint with a path",
+        ) from error
+
+
 def keyrings(supervisor: Any) -> list[Keyring]:
     """The keys of those open endpoints of a supervisor that ask for some."""
     house = House._houses.get(id(supervisor))
@@ -194,14 +212,17 @@ def keyrings(supervisor: Any) -> list[Keyring]:
 
 def _refused(option: str, address: Address, error: OSError | zmq.ZMQError) -> EndpointError:
     """Why an address could not be bound, in words."""
-    pid = holder.of_port(address.port) if error.errno == errno.EADDRINUSE and address.port else None
+    pid = None
+    if error.errno == errno.EADDRINUSE:
+        named = addresses.unix_name(address.text)
+        pid = holder.of_port(address.port) if address.port else None if address.tcp else holder.of_path(named)
     reason = os.strerror(error.errno) if error.errno else str(error)
     hints = {
         errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, paths a writable folder",
         errno.EPERM: "only root can give a socket to another user",
         errno.EADDRNOTAVAIL: "this machine has no such address; `ip address` lists those it has",
         errno.ENODEV: "this machine has no such address or interface; `ip address` lists those it has",
-        errno.EADDRINUSE: "stop that program, or choose another port",
+        errno.EADDRINUSE: f"stop that program, or choose another {'port' if address.tcp else 'name'}",
     }
     who = f" by {holder.describe(pid)}" if pid else ""
     return EndpointError(

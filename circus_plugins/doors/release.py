@@ -1,4 +1,4 @@
-"""Tells when libzmq has let go of a TCP port: its own thread closes it, a while after it was told. It binds none."""
+"""Tells when libzmq, whose own thread does it a while after it was told, has let go of an address. It binds none."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def mistakes(config: Config, option: str, other: str = "") -> Iterator[Problem]:
         keyring(address, option, str(keys_dir) if keys_dir else None)
     except EndpointError as error:
         yield _problem(error, "keys_dir" if keys_dir else option)
-    if owner and address.path:
+    if owner and not address.tcp:
         try:
             uid(str(owner))
         except EndpointError as error:

@@ -50,7 +50,7 @@ def test_any_text_is_an_address_or_a_refusal(text: str) -> None:
     for endpoint in (text, f"tcp://{text}", f"ipc://{text}"):
         with contextlib.suppress(EndpointError):
             found = address.parse(endpoint, "endpoint")
-            assert found.tcp or found.path or found.shared
+            assert found.tcp + bool(found.path) + found.abstract == 1
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_any_text_is_an_address_or_a_refusal(text: str) -> None:
 )
 def test_only_numbers_of_the_loopback_are_not_wide(endpoint: str, wide: bool) -> None:
     found = address.parse(endpoint, "endpoint")
-    assert (found.wide, found.shared) == (wide, not wide)
+    assert (found.wide, found.abstract) == (wide, False)
 
 
 @pytest.mark.covers("error:endpoint")
