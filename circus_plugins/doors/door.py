@@ -11,6 +11,8 @@ from attrs import define
 from circus_plugins.doors.release import Release
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import zmq
 
     from circus_plugins.doors.keys import Keyring
@@ -22,7 +24,7 @@ class Door:
     """One open endpoint. `keyring` is set if clients need a key; `text` is the address as clients use it.
 
     `path` is the socket's file, if it has one, and `owner` the uid it was given to, if it was. `port` is that of a TCP
-    address, else 0.
+    address, else 0. `vacated` is called once the door is closed and nothing of it is left at its address.
     """
 
     option: str
@@ -33,6 +35,7 @@ class Door:
     keyring: Keyring | None = None
     owner: int | None = None
     port: int = 0
+    vacated: Callable[[Door], None] = lambda _door: None
     _file: os.stat_result | None = None
     _release: Release | None = None
 
@@ -47,7 +50,7 @@ class Door:
         return self.socket.closed and (self._release is None or self._release.over.done())
 
     def let_go(self) -> Release:
-        """Give up the address, and keep who came in. Not for a path, which another socket can take over at once."""
+        """Give up the address, and keep who came in."""
         if self._release is None:
             self._release = Release(self.monitor, self.socket, self.text)
         return self._release
@@ -70,9 +73,10 @@ class Door:
                     if os.path.samestat(self._file, os.lstat(self.path)):
                         os.unlink(self.path)  # libzmq leaves it behind
             try:
-                if not self.path:
-                    self.let_go().over.add_done_callback(lambda _over: self.monitor.close())
-                else:
-                    self.monitor.close()
+                self.let_go().over.add_done_callback(self._left)
             finally:
                 self.socket.close(int(linger * 1000))
+
+    def _left(self, _over: object) -> None:
+        self.monitor.close()
+        self.vacated(self)

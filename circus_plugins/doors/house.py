@@ -113,10 +113,16 @@ class House:
             text = os.fsdecode(socket.getsockopt(zmq.LAST_ENDPOINT)).rstrip("\0")  # type: ignore[arg-type]
         port = int(text.rpartition(":")[2]) if address.tcp else 0
         file = os.lstat(address.path) if address.path else None
-        door = self.doors[option] = Door(option, text, socket, monitor, address.path, keyring, uid, port, file)
+        door = Door(option, text, socket, monitor, address.path, keyring, uid, port, self._vacated, file)
+        self.doors[option] = door
         Crowd(monitor, option, door.address)
         self._all = [known for known in self._all if not known.gone] + [door]
         return door
+
+    def _vacated(self, door: Door) -> None:
+        """Let others have a path that we have left, now that libzmq will not touch the file there any more."""
+        if door.path in self._locks and all(other.gone or other.path != door.path for other in self._all):
+            self._locks.pop(door.path).release()
 
     def _ask_for_keys(self, socket: zmq.Socket[bytes], option: str, keyring: Keyring) -> None:
         from circus_plugins.doors.gatekeeper import Gatekeeper

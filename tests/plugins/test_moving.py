@@ -1,8 +1,9 @@
-"""Endpoints on TCP ports that move with the configuration: libzmq lets go of a port later than it says."""
+"""Endpoints that move with the configuration: libzmq lets go of an address later than it says."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -50,6 +51,41 @@ def test_an_endpoint_moves_away_and_back_again() -> None:
         async with at(int(here.rpartition(":")[2])) as supervisor:
             for endpoint in (there, here, there, here):
                 await move(supervisor, endpoint=endpoint)
+            assert await answers(here)
+
+    asyncio.run(main())
+
+
+def test_a_path_that_was_left_has_neither_socket_nor_lock_and_is_for_others(tmp_path: Path) -> None:
+    here, there = (tmp_path / name for name in ("here", "there"))
+
+    async def main() -> None:
+        async with opened(endpoint=f"ipc://{here}", publisher=True) as supervisor:
+            await move(supervisor, endpoint=f"ipc://{there}")
+            await until(lambda: {file.name for file in tmp_path.iterdir()} == {"there", "there.lock"})
+            async with opened(endpoint=f"ipc://{here}"):
+                assert await answers(f"ipc://{here}")
+                with pytest.raises(EndpointError, match="here is in use by pid"):
+                    await supervisor.reload(endpoint=f"ipc://{here}")
+            assert await answers(f"ipc://{there}")
+
+    asyncio.run(main())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_is_opened_anew_stays_locked(tmp_path: Path) -> None:
+    here, there = (f"ipc://{tmp_path}/{name}" for name in ("here", "there"))
+
+    async def main() -> None:
+        async with opened(endpoint=here) as supervisor:
+            for number in range(10):
+                await move(supervisor, endpoint=here, endpoint_owner=str(os.geteuid()) if number % 2 == 0 else None)
+            for endpoint in (there, here, there, here):
+                await supervisor.reload(endpoint=endpoint)
+                with pytest.raises(EndpointError, match="is in use by pid"):
+                    async with opened(endpoint=endpoint):
+                        pass
+            await until(lambda: {file.name for file in tmp_path.iterdir()} == {"here", "here.lock"})
             assert await answers(here)
 
     asyncio.run(main())
