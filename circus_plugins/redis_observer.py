@@ -5,6 +5,7 @@ It reads no data of anybody. Needs the extra `redis`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -100,8 +101,12 @@ class RedisObserver(Observer):
         from redis.backoff import NoBackoff
 
         try:
-            async with Redis.from_url(self.options.redis_url, retry=Retry(NoBackoff(), 0)) as client:
+            client = Redis.from_url(self.options.redis_url, retry=Retry(NoBackoff(), 0))
+            try:
                 info = await client.info()
+            finally:
+                # Cancelled by a shutdown just then, it would leave its connection open.
+                await asyncio.shield(client.aclose())
         except (exceptions.AuthenticationError, exceptions.BusyLoadingError) as error:
             # They are kinds of ConnectionError, but the server is there, and a restart would not help it.
             raise Failure(f"Redis refused: {error}", curable=False) from error
