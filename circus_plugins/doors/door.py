@@ -50,9 +50,10 @@ class Door:
         return self.socket.closed and (self._release is None or self._release.over.done())
 
     def let_go(self) -> Release:
-        """Give up the address, and keep who came in."""
+        """Give up the address at once, for another socket to have it. Whoever has come in is cut off."""
         if self._release is None:
-            self._release = Release(self.monitor, self.socket, self.text)
+            self._release = Release(self.monitor)
+            self.socket.unbind(self.text)
         return self._release
 
     def take_again(self) -> None:
@@ -73,7 +74,9 @@ class Door:
                     if os.path.samestat(self._file, os.lstat(self.path)):
                         os.unlink(self.path)  # libzmq leaves it behind
             try:
-                self.let_go().over.add_done_callback(self._left)
+                # Not by `let_go`: that would throw away what was not delivered yet.
+                self._release = self._release or Release(self.monitor)
+                self._release.over.add_done_callback(self._left)
             finally:
                 self.socket.close(int(linger * 1000))
 

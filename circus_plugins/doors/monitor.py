@@ -6,6 +6,7 @@ A socket has one monitor for as long as it lives: a second one after the first m
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from circus_plugins.doors.edge import Edge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NUMBERS = itertools.count(1)
 NEWS = struct.Struct("=HI")
 """An event and its value."""
 
@@ -26,7 +28,11 @@ class Monitor:
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self._socket = socket
         self._callbacks: dict[int, Callable[[int], None]] = {}
-        self._pair = socket.get_monitor_socket(zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | zmq.Event.CLOSED)
+        # pyzmq would name it after a descriptor, which another socket may have before libzmq has forgotten the name.
+        name = f"inproc://circus-monitor-{next(_NUMBERS)}"
+        socket.monitor(name, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | zmq.Event.CLOSED)
+        self._pair = socket.context.socket(zmq.PAIR)
+        self._pair.connect(name)
         self._edge = Edge(asyncio.get_running_loop(), self._pair, self._happened)
 
     def on(self, event: zmq.Event, callback: Callable[[int], None]) -> None:

@@ -12,15 +12,11 @@ if TYPE_CHECKING:
 
 
 class Release:
-    """Unbinds a socket, which may be closed right after; `over` is done once the port is free.
+    """To be made before a socket is unbound or closed; `over` is done once its address is free."""
 
-    What has connected stays connected.
-    """
-
-    def __init__(self, monitor: Monitor, socket: zmq.Socket[bytes], endpoint: str) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         monitor.on(zmq.Event.CLOSED, self._closed)
-        socket.unbind(endpoint)
 
     def _closed(self, _descriptor: int) -> None:
         if not self.over.done():

@@ -91,10 +91,11 @@ def test_nothing_is_encoded_while_nobody_listens(monkeypatch: pytest.MonkeyPatch
     asyncio.run(main())
 
 
-def test_the_last_events_of_a_shutdown_reach_who_is_connected() -> None:
+@pytest.mark.parametrize("endpoint", [None, "tcp://127.0.0.1:*", "ipc://@circus-test-last-events"])
+def test_the_last_events_of_a_shutdown_reach_who_is_connected(endpoint: str | None) -> None:
     async def main() -> None:
-        async with opened(publisher=True) as supervisor:
-            subscriber = Subscriber(b"watcher.")
+        async with opened(publisher=True, pubsub_endpoint=endpoint) as supervisor:
+            subscriber = Subscriber(b"watcher.", endpoint=plugin(supervisor, "publisher")._outlet.door.text)
             await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 1)
             for pid in range(500):
                 supervisor.bus.publish(spawned(pid=pid))
