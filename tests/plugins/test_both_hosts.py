@@ -17,7 +17,7 @@ from circus_core.bus import Bus
 from circus_core.errors import PluginError
 from circus_core.finding import ENTRY_POINTS
 from circus_core.implementing import refuse_outside
-from circus_core.testing import Deeds, check_plugin, python, watcher
+from circus_core.testing import Deeds, check_plugin, python, until, watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -182,16 +182,19 @@ async def test_watchdog(supervise: object) -> None:
     assert orders(deeds, "kill") == ['kill {"name": "a", "pid": PID:a:1}']
 
 
-async def test_resource_watcher(supervise: object) -> None:
-    growing = python("""
-        import signal
+async def test_resource_watcher(supervise: object, tmp_path: Path) -> None:
+    growing = python(f"""
+        import os, signal
         signal.signal(signal.SIGUSR1, lambda *_: globals().update(much=b"x" * 300_000_000))
+        open({str(tmp_path)!r} + f"/{{os.getpid()}}", "w").close()
         while True:
             signal.pause()
     """)
 
     async def scenario(run: Run) -> None:
-        os.kill(run.pids("a")[0], signal.SIGUSR1)
+        (pid,) = run.pids("a")
+        until((tmp_path / str(pid)).exists)
+        os.kill(pid, signal.SIGUSR1)
         await run.wait_for("process_exited", watcher="a")
 
     deeds = await both("resource_watcher", scenario, growing, watcher="a", max_mem="200MB", max_count=2, loop_rate=RATE)
