@@ -34,15 +34,15 @@ def unhidden_globals(command: Command) -> tuple[Argument, ...]:
     return tuple(argument for argument in GLOBALS if argument.flag not in own)
 
 
-def spoken(command: Command) -> str:
+def spoken(name: str) -> str:
     """How a command is called: `plugins_add` is `plugins add`, since `plugins` is a command too."""
-    first, _, second = command.name.partition("_")
-    return f"{first} {second}" if second and first in COMMANDS else command.name
+    first, _, second = name.partition("_")
+    return f"{first} {second}" if second and first in COMMANDS else name
 
 
 def usage(command: Command) -> str:
     """The command's syntax in one line."""
-    words = ["circusctl", spoken(command), "[options]"]
+    words = ["circusctl", spoken(command.name), "[options]"]
     for argument in positionals(command):
         word = f"{metavar(argument)}..." if argument.rest else metavar(argument)
         words.append(word if argument.required else f"[{word}]")

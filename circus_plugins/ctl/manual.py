@@ -34,11 +34,11 @@ def overview(learned: Iterable[Command]) -> str:
         "commands of plugins in this circusd": extra,
         "circusctl itself": OWN,
     }
-    names = max(len(spoken(command)) for group in groups.values() for command in group.values())
+    names = max(len(spoken(command.name)) for group in groups.values() for command in group.values())
     parts = []
     for title, group in groups.items():
         if group:
-            rows = [_entry(spoken(group[name]), group[name].summary, names) for name in sorted(group)]
+            rows = [_entry(spoken(name), group[name].summary, names) for name in sorted(group)]
             parts.append("\n".join([f"{title}:", *rows]))
     parts += [_paragraph(text) for text in _CLOSING]
     parts.append("\n".join(["exit status:", *(_entry(code, meaning, 1) for code, meaning in _STATUS.items())]))
@@ -56,8 +56,8 @@ def explanation(command: Command, learned: Iterable[Command] = ()) -> str:
         parts.append("\n".join(["with --json, the reply has:", *rows]))
     below = below_of(command, [*local().values(), *learned])
     if below:
-        names = max(len(spoken(each)) for each in below)
-        parts.append("\n".join(["see also:", *(_entry(spoken(each), each.summary, names) for each in below)]))
+        names = max(len(spoken(each.name)) for each in below)
+        parts.append("\n".join(["see also:", *(_entry(spoken(each.name), each.summary, names) for each in below)]))
     flags = " ".join(argument.flag for argument in unhidden_globals(command))
     parts.append(_paragraph(f"global options (see circusctl --help): {flags}", hanging="  "))
     if command.name not in OWN:

@@ -49,7 +49,7 @@ def command_parser(command: Command, layout: Layout | None = None) -> Parser:
     Positional words are in it for help and completion only: `syntax` sorts them out first, because argparse can take
     neither an optional word before a required one with options in between, nor a command line with options of its own.
     """
-    parser = Parser(**_settings(f"circusctl {spoken(command)}", usage(command), layout))
+    parser = Parser(**_settings(f"circusctl {spoken(command.name)}", usage(command), layout))
     own = set(command.arguments)
     for action, argument in fill(parser, command, words_needed=False):
         if argument not in own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.ctl import console
+from circus_plugins.ctl.grammar import spoken
 from circus_plugins.ctl.tables import Cell, Terminal, shorten, visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def lines(command: str, reply: Reply, properties: Reply, terminal: Terminal) -> 
 
 def _list(reply: Reply, terminal: Terminal) -> list[str]:
     found = reply["watchers"] if "watchers" in reply else reply["pids"]
-    return [visible(str(entry)) for entry in found] or ["None."]
+    none = "No watchers." if "watchers" in reply else "No processes."
+    return [visible(str(entry)) for entry in found] or [none]
 
 
 def _options(reply: Reply, terminal: Terminal) -> list[str]:
@@ -50,7 +52,8 @@ def _plugins(reply: Reply, terminal: Terminal) -> list[str]:
         hooks = ", ".join(str(hook).removeprefix("circus_") for hook in entry.get("hooks") or [])
         said = str(entry.get("last_error") or "")
         rows.append([entry["name"], str(entry.get("host", "")), Cell(health, mood), said or Cell(hooks, "dim")])
-    return terminal.table(["PLUGIN", "HOST", "HEALTH", "LAST ERROR, OR HOOKS"], rows) or ["No plugins."]
+    heads = ["PLUGIN", "HOST", "HEALTH", "LAST ERROR, OR HOOKS"]
+    return terminal.table(heads, rows, whole=True) if rows else ["No plugins."]
 
 
 def _plan(reply: Reply, terminal: Terminal) -> list[str]:
@@ -69,8 +72,14 @@ def _why(step: dict[str, Any]) -> str:
 
 
 def _commands(reply: Reply, terminal: Terminal) -> list[str]:
-    rows = [[entry["name"], Cell(entry["role"], "dim"), entry["summary"]] for entry in reply["commands"]]
-    return terminal.table(["COMMAND", "ROLE", ""], rows)
+    rows = [[spoken(entry["name"]), Cell(entry["role"], "dim"), entry["summary"]] for entry in reply["commands"]]
+    return terminal.table(["COMMAND", "ROLE", ""], rows, whole=True)
+
+
+def _schema(reply: Reply, terminal: Terminal) -> list[str]:
+    import json
+
+    return json.dumps(reply["sections"], indent=2).splitlines()
 
 
 def _sockets(reply: Reply, terminal: Terminal) -> list[str]:
@@ -104,14 +113,17 @@ def _anything(rest: dict[str, Any], terminal: Terminal) -> list[str]:
     for key, item in rest.items():
         if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
             heads = list(dict.fromkeys(name for entry in item for name in entry))
-            rows = [[console.value(entry.get(name)) for name in heads] for entry in item]
+            rows = [[_shown(entry.get(name)) for name in heads] for entry in item]
             found += terminal.table([name.upper() for name in heads], rows)
         elif isinstance(item, dict):
-            found += terminal.pairs({name: console.value(entry) for name, entry in item.items()})
+            found += terminal.pairs({name: _shown(entry) for name, entry in item.items()})
         else:
-            shown = ", ".join(map(str, item)) if isinstance(item, list) else console.value(item)
-            found.append(shorten(visible(f"{key}: {shown}"), terminal.width))
+            found.append(shorten(visible(f"{key}: {_shown(item)}"), terminal.width))
     return found
+
+
+def _shown(item: object) -> str:
+    return ", ".join(map(str, item)) if isinstance(item, list) else console.value(item)
 
 
 _VIEWS: dict[str, Callable[[Reply, Terminal], list[str]]] = {
@@ -123,4 +135,5 @@ _VIEWS: dict[str, Callable[[Reply, Terminal], list[str]]] = {
     "reloadconfig": _plan,
     "commands": _commands,
     "listsockets": _sockets,
+    "schema": _schema,
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.ctl.phrases import duration, ending
-from circus_plugins.ctl.tables import Cell, visible
+from circus_plugins.ctl.tables import Cell, shorten, visible
 
 if TYPE_CHECKING:
     from circus_plugins.ctl.tables import Terminal
@@ -30,7 +31,20 @@ def draw(reply: dict[str, Any], terminal: Terminal) -> list[str]:
         plain = [(name, Cell(state, _mood(state, {}))) for name, state in sorted(statuses.items())]
         return terminal.table(["WATCHER", "STATE"], plain)
     rows = [_row(name, state, details.get(name, {})) for name, state in sorted(statuses.items())]
-    return terminal.table(["WATCHER", "STATE", "UP", "UPTIME", "RESTARTS", "LAST ERROR"], rows)
+    table = terminal.table(["WATCHER", "STATE", "UP", "UPTIME", "RESTARTS", "LAST ERROR"], rows)
+    return table if len(table) < terminal.height else [*table, *_summary(statuses, details, terminal)]
+
+
+def _summary(statuses: dict[str, str], details: dict[str, Details], terminal: Terminal) -> list[str]:
+    """What a table that is higher than the terminal comes to: its head is out of sight, and so may be what is wrong."""
+    counts = Counter(statuses.values())
+    states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    lines = ["", f"{len(statuses)} watchers: {states}"]
+    ill = sorted(name for name, state in statuses.items() if _mood(state, details.get(name, {})) in ("bad", "busy"))
+    if ill:
+        said = f"{len(ill)} not well: {', '.join(map(visible, ill))}"
+        lines.append(terminal.paint(shorten(said, terminal.width), "busy"))
+    return lines
 
 
 def _row(name: str, state: str, entry: Details) -> list[Cell | str]:
