@@ -169,13 +169,13 @@ def test_a_start_that_is_refused(daemon, hook, calls):
 
 @contextlib.contextmanager
 def consumer(circus, daemon, tmp_path):
-    """Circus' own consumer of events, and a function for the lines that it has written."""
+    """Circus' own consumer of events, and a function for the lines that it has written, which it may do in parts."""
     out = tmp_path / "consumed"
     command = [circus / "python", "-W", "ignore", "-c", CONSUMER, daemon.pubsub_endpoint]
     with open(out, "w") as file:
         process = subprocess.Popen(command, stdout=file)
     try:
-        yield lambda: out.read_text().splitlines()
+        yield lambda: out.read_text().rpartition("\n")[0].splitlines()
     finally:
         process.kill()
         process.wait()
