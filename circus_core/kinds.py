@@ -270,13 +270,14 @@ REGEX: Kind[re.Pattern[str]] = Kind(
 
 
 def choice(*words: str, what: str = "") -> Kind[str]:
-    """One of a few words, any case; `what` they are, such as `log level`, if there is a word for it."""
+    """One of a few words, in any case, kept as here; `what` they are, such as `log level`, if there is a word."""
+    known = {word.lower(): word for word in words}
 
     def pick(value: object) -> str:
-        if not isinstance(value, str) or value.lower() not in words:
+        if not isinstance(value, str) or value.lower() not in known:
             near = nearest(value, words, close=0.6) if isinstance(value, str) else None
             raise ValueError(f"did you mean {near}?" if near else f"expected one of {', '.join(words)}")
-        return value.lower()
+        return known[value.lower()]
 
     complaint = f"isn't a {what}" if what else "isn't one of the possible words"
     return Kind(what or "word", f"one of {', '.join(words)}", complaint, pick, pick,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from circus_core.kinds import FALSE, INTEGER, NUMBER, SIGNAL, TRUE, choice
 from circus_core.options import Kind, option
@@ -80,14 +80,10 @@ def _names(value: object) -> tuple[str, ...]:
 
 def _children(value: object) -> str:
     word = str(value).lower()
-    if word in FALSE or word == NO:
-        return NO
-    if word in TRUE or word == EACH:
-        return EACH
-    if word != SUM:
-        raise ValueError("expected no, each or sum")
-    return SUM
+    return EACH if word in TRUE else NO if word in FALSE else _WORD.check(word)
 
+
+_WORD = choice(NO, EACH, SUM)
 
 AMOUNT: Kind[Amount] = Kind(
     "amount of memory", "percent, or a size such as 250M", "isn't an amount of memory", _amount, _amount,
@@ -97,10 +93,7 @@ NAMES: Kind[tuple[str, ...]] = Kind(
     "names", "names of watchers", "isn't a list of names", _names, _names,
     show=", ".join, schema={"type": ["string", "array"], "items": {"type": "string"}},
 )  # fmt: skip
-CHILDREN: Kind[str] = Kind(
-    "word", "no, each or sum", "isn't one of the possible words", _children, _children,
-    schema={"type": ["string", "boolean", "integer"]},
-)  # fmt: skip
+CHILDREN: Kind[str] = evolve(_WORD, parse=_children, check=_children, schema={"type": ["string", "boolean", "integer"]})
 
 
 @frozen(kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from circus_core.kinds import TEXT
-from circus_core.options import Kind, option
+from circus_core.kinds import TEXT, choice
+from circus_core.options import option
 from circus_plugins.streams.descriptor import Descriptor
 from circus_plugins.streams.sink import Sink, Source
 from circus_plugins.streams.stamps import Stamps
@@ -65,23 +65,11 @@ class StdoutStream(Sink):
             self.ready()
 
 
-def _color(value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in COLORS:
-        raise ValueError(f"expected one of {', '.join(COLORS)}")
-    return value.lower()
-
-
-COLOR: Kind[str] = Kind(
-    "color", f"one of {', '.join(COLORS)}", "isn't a color", _color, _color,
-    schema={"type": "string", "enum": list(COLORS)},
-)  # fmt: skip
-
-
 @frozen(kw_only=True)
 class FancyOptions:
     """The options of FancyStdoutStream."""
 
-    color: str | None = option(COLOR, None, help=f"{', '.join(COLORS)}; unset, one by chance.")
+    color: str | None = option(choice(*COLORS, what="color"), None, help=f"{', '.join(COLORS)}; unset, one by chance.")
     time_format: str = option(TEXT, "%Y-%m-%d %H:%M:%S", help="The time before each line, as in strftime(3).")
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from circus_core.kinds import BOOLEAN, INTEGER
-from circus_core.options import Kind, option
+from circus_core.kinds import BOOLEAN, INTEGER, choice
+from circus_core.options import option
 from circus_plugins.streams.files import File, Kept, Located, Stamped
 from circus_plugins.streams.packing import FINISHED, PACKED, UNFINISHED, Packing
 
@@ -26,24 +26,13 @@ log = logging.getLogger("circus.streams")
 UNITS = ("S", "M", "H", "D", "MIDNIGHT", *(f"W{day}" for day in range(7)))
 
 
-def _unit(value: object) -> str:
-    if not isinstance(value, str) or value.upper() not in UNITS:
-        raise ValueError(f"expected one of {', '.join(UNITS)}")
-    return value.upper()
-
-
-UNIT: Kind[str] = Kind(
-    "unit of time", f"one of {', '.join(UNITS)}", "isn't one of the possible words", _unit, _unit,
-    schema={"type": "string", "enum": list(UNITS)},
-)  # fmt: skip
-
-
 @frozen(kw_only=True)
 class TimedOptions(Located, Stamped, Kept):
     """The options of TimedRotatingFileStream."""
 
     rotate_when: str = option(
-        UNIT, "H", help="S, M, H or D: every so many seconds, minutes, hours or days. MIDNIGHT: each midnight. "
+        choice(*UNITS), "H",
+        help="S, M, H or D: every so many seconds, minutes, hours or days. MIDNIGHT: each midnight. "
         "W0 to W6: each midnight that begins a Monday, Tuesday and so on.",
     )  # fmt: skip
     rotate_interval: int = option(INTEGER, 1, minimum=1, help="Every so many of them, for S, M, H and D.")

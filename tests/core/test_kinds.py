@@ -64,6 +64,7 @@ UNLIMITED = resource.RLIM_INFINITY
         (LIMIT, "Unlimited", UNLIMITED),
         (PATTERNS, "a/*.ini b", "a/*.ini b"),
         (choice("one", "two"), "ONE", "one"),
+        (choice("W0", "H"), "w0", "W0"),
     ],
 )
 def test_text(kind: Kind[object], text: str, value: object) -> None:
