@@ -12,20 +12,17 @@ from attrs import evolve, frozen
 
 from circus_core.declarations import HOSTS
 from circus_core.errors import PluginError
+from circus_core.installed import ALIASES, PLUGINS, entries, registered
 from circus_core.nearest import did_you_mean
 from circus_core.options import Section
 from circus_core.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint
     from types import ModuleType
 
     from circus_core.structure import Place, Problem, Setting
-
-ENTRY_POINTS = "circus.plugins"
-ALIASES = "circus.aliases"
-"""Entry points that are named like dotted paths: what `use` says in configurations written for Circus."""
 
 UNKNOWN = "is not an option of this plugin"
 
@@ -43,8 +40,8 @@ def find(use: str) -> Any:
 
     `package.module` and `file.py` mean the module itself. Raises PluginError.
     """
-    if use.startswith("circus.") and (alias := _alias(use)) is not None:
-        return alias
+    if use.startswith("circus.") and (alias := registered(use, ALIASES)) is not None:
+        return _load(alias)
     module_name, colon, attribute = use.partition(":")
     if module_name.endswith(".py"):
         module = _from_file(use, module_name)
@@ -129,25 +126,17 @@ def _from_file(use: str, path: str) -> ModuleType:
     return module
 
 
-def _alias(use: str) -> Any | None:
-    from importlib.metadata import entry_points
-
-    found = entry_points(group=ALIASES)
-    return _load(found, use) if use in found.names else None
-
-
 def _from_entry_point(use: str) -> Any:
-    from importlib.metadata import entry_points
+    entry = registered(use)
+    if entry is None:
+        names = entries(PLUGINS).names
+        installed = f"installed are: {', '.join(sorted(names)) or 'none'}; or give a dotted path"
+        raise PluginError(f"no plugin {use} is installed", hint=did_you_mean(use, names, installed))
+    return _load(entry)
 
-    found = entry_points(group=ENTRY_POINTS)
-    if use not in found.names:
-        installed = f"installed are: {', '.join(sorted(found.names)) or 'none'}; or give a dotted path"
-        raise PluginError(f"no plugin {use} is installed", hint=did_you_mean(use, found.names, installed))
-    return _load(found, use)
 
-
-def _load(found: EntryPoints, use: str) -> Any:
+def _load(entry: EntryPoint) -> Any:
     try:
-        return found[use].load()
+        return entry.load()
     except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {use} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(f"plugin {entry.name} cannot be imported: {type(error).__name__}: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from circus_core import __version__, status
+from circus_core import __version__, installed, status
 from circus_core.dispatch import handles
 from circus_core.errors import RequestError
 from circus_core.options import json_schema
@@ -78,14 +78,14 @@ def _schema(supervisor: Supervisor, _request: Request) -> Reply:
 
 
 @handles("plugins")
-def _plugins(supervisor: Supervisor, _request: Request) -> Reply:
+def _plugins(supervisor: Supervisor, request: Request) -> Reply:
     rows = [status.plugin(loaded) for loaded in supervisor.bus.loaded.values()]
     for name, error in supervisor.assembly.failed.items():
         if name in supervisor.config.plugins and name not in supervisor.bus.loaded:
             rows.append(status.failed_plugin(supervisor.config.plugins[name], error))
     for _plugin, elsewhere in supervisor.bus.ask("circus_describe_plugins"):
         rows += elsewhere
-    return {"plugins": rows}
+    return {"plugins": rows, "installed": installed.rows(rows)} if request["installed"] else {"plugins": rows}
 
 
 @handles("listen")

@@ -210,7 +210,13 @@ COMMANDS: dict[str, Command] = {
                 replies={"options": "values by option"}),
         Command(
             "plugins", Role.VIEW, "List the plugins: where each runs, its hooks, and its health.",
-            replies={"plugins": "one object per plugin: name, use, host, hooks, failures, last_error, disabled"},
+            Argument("installed", "boolean", "List those that are installed, loaded or not.", default=False),
+            help="Installed is what a distribution has registered in the entry point group circus.plugins; nothing of it is imported to list it. It runs once a section [plugin:NAME] or `plugins add` names it.",  # noqa: E501
+            replies={
+                "plugins": "one object per plugin: name, use, host, started, hooks, failures, last_error, disabled",
+                "installed": "with installed: one object per name and distribution: name, path, distribution, version, bundled, loaded (objects of name and host), problem",  # noqa: E501
+            },
+            example="circusctl plugins --installed",
         ),
         Command("quit", Role.ADMIN, "Stop every watcher and end circusd.", waits=True),
         Command(

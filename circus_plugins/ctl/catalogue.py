@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from circus_core.requests import COMMANDS, Argument, Command, Role
-from circus_plugins.ctl.grammar import positionals
+from circus_plugins.ctl.grammar import positionals, spoken
 from circus_plugins.ctl.mistakes import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -78,17 +78,21 @@ def find(word: str, ask: Callable[[], Iterable[Command]]) -> Command:
     learned = {command.name: command for command in ask()}
     if name in learned:
         return learned[name]
-    hint = nearest(name, [*local(), *learned]) or "circusctl --help lists them"
-    if not learned:
+    raise _unknown(word, [*local(), *learned], "circusctl --help", answered=bool(learned))
+
+
+def _unknown(words: str, known: Iterable[str], listing: str, *, answered: bool) -> UsageError:
+    hint = nearest(words.lower(), known) or f"{listing} lists them"
+    if not answered:
         hint += " (no circusd answered, so the commands of its plugins are not known)"
-    raise UsageError(f"unknown command {word}", hint=hint)
+    return UsageError(f"unknown command {words}", hint=hint)
 
 
 def find_in(words: list[str], ask: Callable[[], Iterable[Command]]) -> tuple[Command, list[str]]:
     """The command that words begin with, and the words after it; raises UsageError.
 
     `plugins add` is the command `plugins_add`, and so with every pair of words for which there is one, where the first
-    is not a command with words of its own.
+    is not a command with words of its own. Where it is one without, as `plugins` is, no other word may follow it.
     """
     first, second = words[0].lower(), words[1].lower() if len(words) > 1 else ""
     alone = OWN.get(first) or COMMANDS.get(first)
@@ -97,12 +101,16 @@ def find_in(words: list[str], ask: Callable[[], Iterable[Command]]) -> tuple[Com
             return COMMANDS[first], words[2:]
         joined = f"{first}_{second}"
         found = OWN.get(joined) or COMMANDS.get(joined)
+        asked: list[Command] = []
         if found is None:
             asked = list(ask())
             ask = asked.__iter__
             found = next((command for command in asked if command.name == joined), None)
         if found is not None:
             return found, words[2:]
+        pairs = [spoken(name) for name in [*local(), *(each.name for each in asked)] if name.startswith(f"{first}_")]
+        if alone is not None and pairs:
+            raise _unknown(f"{first} {second}", pairs, f"circusctl {first} --help", answered=bool(asked))
     return find(words[0], ask), words[1:]
 
 

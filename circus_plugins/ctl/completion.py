@@ -14,6 +14,7 @@ from argcomplete.shell_integration import shellcode
 from circus_core.errors import CircusError
 from circus_plugins.ctl import report
 from circus_plugins.ctl.catalogue import from_schema, local
+from circus_plugins.ctl.grammar import spoken
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.parsers import PLAIN, Parser, fill, global_parser
 from circus_plugins.ctl.session import NoAnswerError, Session
@@ -21,7 +22,7 @@ from circus_plugins.ctl.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from circus_core.requests import Argument, Command
 
@@ -29,6 +30,9 @@ PATIENCE = 0.5
 """Seconds to wait for circusd's answer: somebody holds the Tab key."""
 FRESH = 3.0
 """Seconds for which an answer is used again."""
+OF_PLUGINS = frozenset({"plugins_rm", "plugins_set", "plugins_restart", "plugins_show"})
+NEW_NAMES = frozenset({"add", "keys", "plugins_add", "plugins_new"})
+"""Commands with a name that is no watcher's, and is not known yet."""
 
 
 def answer(environ: Mapping[str, str]) -> int:
@@ -58,12 +62,22 @@ def parser(commands: Iterable[Command], names: Names) -> Parser:
     """One parser of everything, whose arguments know their possible values."""
     whole = global_parser()
     _complete_files(whole)
-    below = whole.add_subparsers(parser_class=Parser)
-    for command in commands:
-        part = below.add_parser(command.name, help=command.summary, **PLAIN)
+    below = {"": whole.add_subparsers(parser_class=Parser)}
+    parts: dict[str, Parser] = {}
+    for command in sorted(commands, key=lambda command: command.name):
+        first, word = _place(command, parts)
+        if first not in below:
+            below[first] = parts[first].add_subparsers(parser_class=Parser)
+        part = parts[command.name] = below[first].add_parser(word, help=command.summary, **PLAIN)
         for action, argument in fill(part, command):
             action.completer = _completer(command, argument, names)  # type: ignore[attr-defined]
     return whole
+
+
+def _place(command: Command, parts: Container[str]) -> tuple[str, str]:
+    """After which word the last word of a command comes, if after any: `add` of `plugins add` comes after `plugins`."""
+    first, _, second = spoken(command.name).partition(" ")
+    return (first, second) if second and first in parts else ("", command.name)
 
 
 def _complete_files(whole: Parser) -> None:
@@ -89,14 +103,18 @@ def _completer(command: Command, argument: Argument, names: Names) -> Callable[.
         return lambda **_: list(argument.choices)
     if argument.kind == "signal":
         return lambda **_: _signals()
-    if argument.name in ("name", "watcher") and command.name not in ("add", "keys"):
+    if argument.name == "name" and command.name in OF_PLUGINS:
+        return lambda **_: names.plugins()
+    if argument.name == "use":
+        return lambda **_: names.installed()
+    if argument.name in ("name", "watcher") and command.name not in NEW_NAMES:
         return watchers
     if argument.name == "pid":
         return pids
     if argument.positional and argument.name in ("keys", "options"):
-        return keys
+        return _nothing if command.name.startswith("plugins_") else keys
     if argument.name == "topic":
-        return lambda **_: sorted(local())
+        return _topics
     if argument.name in ("key", "ssh_keyfile", "dir", "cmd"):
         return FilesCompleter()
     return _nothing
@@ -106,6 +124,14 @@ def _signals() -> list[str]:
     import signal
 
     return [entry.name.removeprefix("SIG") for entry in signal.Signals]
+
+
+def _topics(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """The first words of commands, or the second ones of those that begin with what is typed already."""
+    before = [*(getattr(parsed_args, "topic", None) or []), ""]
+    at = before.index("")
+    found = [spoken(name).split() for name in local()]
+    return sorted({words[at] for words in found if len(words) > at and words[:at] == before[:at]})
 
 
 def _nothing(**_: Any) -> list[str]:
@@ -129,13 +155,21 @@ class Names:
         """Its watchers."""
         return list(self._ask("list").get("watchers", []))
 
+    def plugins(self) -> list[str]:
+        """Its plugins."""
+        return [entry["name"] for entry in self._ask("plugins", installed=True).get("plugins", [])]
+
+    def installed(self) -> list[str]:
+        """What may be added to it as a plugin."""
+        return [entry["name"] for entry in self._ask("plugins", installed=True).get("installed", [])]
+
     def pids(self, watcher: str) -> list[str]:
         """The pids of a watcher."""
-        return [str(pid) for pid in self._ask("list", watcher).get("pids", [])] if watcher else []
+        return [str(pid) for pid in self._ask("list", name=watcher).get("pids", [])] if watcher else []
 
     def options(self, watcher: str) -> list[str]:
         """The options of a watcher."""
-        return list(self._ask("options", watcher).get("options", [])) if watcher else []
+        return list(self._ask("options", name=watcher).get("options", [])) if watcher else []
 
     def values(self, option: str) -> list[str]:
         """The values that an option of a watcher can have, where they can be counted."""
@@ -153,20 +187,21 @@ class Names:
         words: Any = ("true", "false") if known.get("type") == "boolean" else known.get("enum", ())
         return [str(word) for word in words]
 
-    def _ask(self, command: str, name: str = "") -> dict[str, Any]:
+    def _ask(self, command: str, **properties: Any) -> dict[str, Any]:
         now = time.monotonic()
-        at, known = self._kept.get((command, name), (-FRESH, {}))
+        key = command, str(properties)
+        at, known = self._kept.get(key, (-FRESH, {}))
         if now - at < FRESH or now < self._silent_until:
             return known
         try:
             if self._session.nobody_there():
                 return {}
-            found = self._session.ask(command, {"name": name} if name else {}, timeout=PATIENCE)
+            found = self._session.ask(command, properties, timeout=PATIENCE)
         except (NoAnswerError, CircusError):
             self._silent_until = time.monotonic() + FRESH
             return {}
         found = {} if report.is_error(found) else found
-        self._kept[command, name] = (now, found)
+        self._kept[key] = (now, found)
         return found
 
 

@@ -119,6 +119,9 @@ def _commands(reply: Reply) -> list[str]:
 
 
 def _plugins(reply: Reply) -> list[str]:
+    if "installed" in reply:
+        installed = reply["installed"]
+        return [f"{each['name']}: {each['path']}, {each['distribution']} {each['version']}" for each in installed]
     return [f"{entry['name']}: {entry.get('use', '')}" for entry in reply["plugins"]]
 
 

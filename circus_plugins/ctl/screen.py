@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from circus_plugins.ctl import console
+from circus_plugins.ctl import console, plugins
 from circus_plugins.ctl.grammar import spoken
 from circus_plugins.ctl.tables import Cell, Terminal, shorten, visible
 
@@ -41,19 +41,6 @@ def _list(reply: Reply, terminal: Terminal) -> list[str]:
 
 def _options(reply: Reply, terminal: Terminal) -> list[str]:
     return terminal.pairs({key: console.value(item) for key, item in reply["options"].items()})
-
-
-def _plugins(reply: Reply, terminal: Terminal) -> list[str]:
-    rows: list[list[Cell | str]] = []
-    for entry in reply["plugins"]:
-        ill = entry.get("disabled") or entry.get("failures")
-        health = "disabled" if entry.get("disabled") else f"failed {ill} times" if ill else "well"
-        mood = "bad" if entry.get("disabled") else "busy" if ill else "good"
-        hooks = ", ".join(str(hook).removeprefix("circus_") for hook in entry.get("hooks") or [])
-        said = str(entry.get("last_error") or "")
-        rows.append([entry["name"], str(entry.get("host", "")), Cell(health, mood), said or Cell(hooks, "dim")])
-    heads = ["PLUGIN", "HOST", "HEALTH", "LAST ERROR, OR HOOKS"]
-    return terminal.table(heads, rows, whole=True) if rows else ["No plugins."]
 
 
 def _plan(reply: Reply, terminal: Terminal) -> list[str]:
@@ -131,7 +118,8 @@ _VIEWS: dict[str, Callable[[Reply, Terminal], list[str]]] = {
     "get": _options,
     "options": _options,
     "globaloptions": _options,
-    "plugins": _plugins,
+    "plugins": plugins.listed,
+    "plugins_show": plugins.shown,
     "reloadconfig": _plan,
     "commands": _commands,
     "listsockets": _sockets,

@@ -108,12 +108,14 @@ class Host(CircusPlugin):
         starting = [each for each in everyone if each.options.autostart and _plugins(each.options)]
         for watcher in starting:
             watcher.start()
-        waiting = [self._posts[watcher.name].up for watcher in starting]
-        if waiting:
-            await asyncio.wait(waiting, timeout=PATIENCE)
-        for post in self._posts.values():
-            if not post.up.done():
-                self.log.error("%s is not at work after %g s; the others start without it", post.watcher, PATIENCE)
+        # Each with the process that it has now: nobody waits for the one after it.
+        waiting = {self._posts[watcher.name].up: watcher.name for watcher in starting}
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=PATIENCE)
+        for up, name in waiting.items():
+            if up in late:
+                self.log.error("%s is not at work after %g s; the others start without it", name, PATIENCE)
 
     def circus_shutdown(self) -> None:
         """Let go of what was shared with the processes."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from circus_core import applying
+from circus_core import applying, installed
 from circus_core.document import RawSection
 from circus_core.errors import ConflictError, RequestError
-from circus_core.finding import ALIASES, ENTRY_POINTS, plugin_options
+from circus_core.finding import plugin_options
 from circus_core.nearest import did_you_mean
 from circus_core.options import declared
 from circus_core.plan import MASK, masked
@@ -80,9 +79,11 @@ def show(_host: Host, supervisor: Supervisor, request: Request) -> Reply:
     row = _row(supervisor, request["name"])
     name, assembly = row["name"], supervisor.assembly
     sections = assembly.sections.values()
+    source = next((each for each in installed.rows([row]) if each["loaded"]), None)
     return {
         "plugin": {
             **row,
+            "installed": f"{source['name']} by {source['distribution']} {source['version']}" if source else "",
             "options": _options(supervisor, name),
             "adds_commands": sorted(key for key, (command, _) in assembly.commands.items() if command.plugin == name),
             "adds_options": [f"[{each.name}] {key}" for each in sections for key in _added(each.added, name)],
@@ -167,8 +168,8 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Setting]:
 
 def _refuse_what_is_not_installed(use: str) -> None:
     """Raise RequestError for anything but a registered plugin."""
-    registered = entry_points(group=ENTRY_POINTS).names
-    if use in registered or use in entry_points(group=ALIASES).names:
+    registered = installed.entries(installed.PLUGINS).names
+    if use in registered or use in installed.entries(installed.ALIASES).names:
         return
     raise RequestError(
         f"no plugin {use} is installed",

@@ -31,6 +31,9 @@ RESTART = Command(
 SHOW = Command(
     "plugins_show", Role.VIEW, "Tell everything about one plugin.", NAME,
     help="Values of options whose names look secret are masked.",
-    replies={"plugin": "an object: what `plugins` has, and options, adds_commands, adds_options, adds_sections"},
+    replies={
+        "plugin": "an object: what `plugins` has, and installed (a text), options, adds_commands, adds_options, "
+        "adds_sections",
+    },
     example="circusctl plugins show guard",
 )  # fmt: skip

@@ -272,6 +272,10 @@ async def test_plugins(supervise):
         row = next(row for row in (await run.call("plugins"))["plugins"] if row["name"] == "lamp")
         assert row["failures"] == 1
         assert "dark" in row["last_error"]
+        assert "installed" not in await run.call("plugins")
+        found = {row["name"]: row for row in (await run.call("plugins", installed=True))["installed"]}
+        assert found["watchdog"]["distribution"] == "circus-bus"
+        assert found["watchdog"]["loaded"] == []
 
 
 @pytest.mark.covers("command:listen", "command:ipython")

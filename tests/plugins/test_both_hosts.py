@@ -15,8 +15,8 @@ import pytest
 from circus_core.assembly import DEFAULT_PLUGINS
 from circus_core.bus import Bus
 from circus_core.errors import PluginError
-from circus_core.finding import ENTRY_POINTS
 from circus_core.implementing import refuse_outside
+from circus_core.installed import PLUGINS
 from circus_core.testing import Deeds, check_plugin, python, until, watcher
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ LISTENS_ONLY = ("command_reloader", "http_observer", "redis_observer", "resource
 
 
 def bundled(name: str) -> type:
-    (found,) = entry_points(group=ENTRY_POINTS, name=name)
+    (found,) = entry_points(group=PLUGINS, name=name)
     cls: type = found.load()
     return cls
 
 
-BUNDLED = sorted(entry.name for entry in entry_points(group=ENTRY_POINTS) if entry.value.startswith("circus_plugins."))
+BUNDLED = sorted(entry.name for entry in entry_points(group=PLUGINS) if entry.value.startswith("circus_plugins."))
 
 
 @pytest.mark.parametrize("entry", BUNDLED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from circus_core.requests import Command, Role
+from circus_plugins.host import requests
 from tests.plugins.ctl.running import COMMAND, circusctl, environment
 from tests.plugins.ctl.stub import Stub, silence
 
@@ -53,11 +54,22 @@ def complete(line: str, folder: Path, endpoint: str = "") -> list[str]:
         ("circusctl pai", ["paint"]),
         ("circusctl --js", ["--json"]),
         ("circusctl help sig", ["signal"]),
+        ("circusctl help plug", ["plugins"]),
+        ("circusctl help plugins n", ["new"]),
+        ("circusctl plugins ", ["add", "new", "show"]),
+        ("circusctl plugins --i", ["--installed"]),
+        ("circusctl plugins show ", ["desk"]),
+        ("circusctl plugins add d", []),
+        ("circusctl plugins add desk --use l", ["lamp", "light"]),
         ("circusctl completion z", ["zsh"]),
     ],
 )
 def test_words(line: str, expected: list[str], stub: Stub, tmp_path: Path) -> None:
-    stub.answers["commands"] = {"commands": [Command("paint", Role.VIEW, "Paint.").schema()]}
+    extra = [Command("paint", Role.VIEW, "Paint."), requests.ADD, requests.SHOW]
+    stub.answers["commands"] = {"commands": [command.schema() for command in extra]}
+    stub.answers["plugins"] = {
+        "plugins": [{"name": "desk"}], "installed": [{"name": "lamp"}, {"name": "light"}, {"name": "sun"}]
+    }  # fmt: skip
     stub.answers["list"] = lambda properties: {"pids": [42]} if properties else {"watchers": ["api", "web"]}
     stub.answers["options"] = {"options": {"numprocesses": 1, "env": {}}}
     painted = {"type": "string", "enum": ["red", "green"]}

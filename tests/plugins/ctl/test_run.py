@@ -69,6 +69,14 @@ def test_an_unknown_command_is_asked_for_once(stub: Stub) -> None:
     assert [name for name, _ in stub.asked] == ["commands"]
 
 
+def test_a_word_after_plugins_that_is_no_command(stub: Stub) -> None:
+    done = circusctl("plugins", "nwe", "x", endpoint=stub.endpoint)
+    assert (done.returncode, done.stderr) == (2, "error: unknown command plugins nwe\ndid you mean plugins new?\n")
+    done = circusctl("plugins", "show", "x", endpoint=f"{stub.endpoint}.none")
+    assert done.stderr.startswith("error: unknown command plugins show\n")
+    assert "no circusd answered" in done.stderr
+
+
 def test_a_command_of_a_plugin_is_learned_from_circusd(stub: Stub) -> None:
     paint = Command(
         "paint", Role.OPERATE, "Paint a watcher.", Argument("name", "text", "Which.", required=True, positional=True),

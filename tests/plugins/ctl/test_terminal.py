@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from circus_core import __version__
-from tests.plugins.ctl.running import Screen, on_terminal, plain, rows
+from circus_core.requests import Argument, Command, Role
+from tests.plugins.ctl.running import Screen, circusctl, on_terminal, plain, rows
 from tests.plugins.ctl.stub import Reply, Stub, detail, refusal
 
 if TYPE_CHECKING:
@@ -104,8 +105,71 @@ def test_plans_plugins_and_commands_are_tables(stub: Stub) -> None:
         "PLUGIN  HOST  HEALTH    LAST ERROR, OR HOOKS",
         "a       core  well      startup",
         "b       core  disabled  oh no",
+        "",
+        "`circusctl plugins --installed` lists what is installed besides.",
     ]
     assert rows(on_terminal("commands", endpoint=stub.endpoint)[1])[0].split() == ["COMMAND", "ROLE"]
+
+
+def test_the_health_of_a_plugin_in_words(stub: Stub) -> None:
+    well = {"host": "process", "started": True, "failures": 0, "last_error": "", "disabled": False, "behind": 0}
+    for changes, health in (
+        ({}, "well"),
+        ({"started": False}, "not at work"),
+        ({"started": False, "last_error": "no database"}, "not at work"),
+        ({"failures": 1}, "failed once"),
+        ({"failures": 2}, "failed 2 times"),
+        ({"behind": 1, "failures": 2}, "1 event behind"),
+        ({"behind": 99}, "99 events behind"),
+        ({"started": False, "disabled": True}, "disabled"),
+    ):
+        stub.answers["plugins"] = {"plugins": [{"name": "a", **well, **changes}]}
+        row = rows(on_terminal("plugins", endpoint=stub.endpoint)[1])[1]
+        assert row == f"a       process  {health}  {changes.get('last_error', '')}".rstrip()
+
+
+def test_installed_plugins_are_a_table(stub: Stub) -> None:
+    told = {"name": "lamp", "path": "acme:Lamp", "distribution": "acme", "version": "1.0", "loaded": [], "problem": ""}
+    loaded = [{"name": "desk", "host": "core"}, {"name": "hall", "host": "process"}]
+    stub.answers["plugins"] = {
+        "plugins": [],
+        "installed": [told, {**told, "name": "light", "loaded": loaded}, {**told, "name": "sun", "problem": "claimed"}],
+    }
+    assert rows(on_terminal("plugins", "--installed", endpoint=stub.endpoint)[1]) == [
+        "INSTALLED  LOADED AS                    FROM      CODE, OR PROBLEM",
+        "lamp       no                           acme 1.0  acme:Lamp",
+        "light      desk (core), hall (process)  acme 1.0  acme:Lamp",
+        "sun        no                           acme 1.0  claimed",
+    ]
+    assert stub.of("plugins") == [{"installed": True}]
+    done = circusctl("plugins", "list", "--installed", endpoint=stub.endpoint)
+    assert done.stdout.splitlines()[0] == "lamp: acme:Lamp, acme 1.0"
+
+
+def test_one_plugin_at_length(stub: Stub) -> None:
+    show = Command("plugins_show", Role.VIEW, "One.", Argument("name", "text", "Which.", positional=True))
+    stub.answers["commands"] = {"commands": [show.schema()]}
+    entry = {"name": "a", "use": "lamp", "installed": "lamp by acme 1.0", "host": "process", "watcher": "plugin:a",
+             "pid": 7, "started": True, "hooks": ["circus_startup", "circus_event"], "failures": 0, "last_error": "",
+             "disabled": False, "behind": 0, "options": {"watts": 40, "where": None}, "adds_commands": [],
+             "adds_options": ["[watcher] lamp"], "adds_sections": []}  # fmt: skip
+    stub.answers["plugins_show"] = {"plugin": entry}
+    assert rows(on_terminal("plugins", "show", "a", endpoint=stub.endpoint)[1]) == [
+        "a: well, in the process of plugin:a, pid 7",
+        "  use           lamp",
+        "  installed as  lamp by acme 1.0",
+        "  hooks         startup, event",
+        "  adds options  [watcher] lamp",
+        "",
+        "  OPTION  VALUE",
+        "  watts   40",
+        "  where",
+    ]
+    stub.answers["plugins_show"] = {"plugin": {"name": "b", "host": "core", "started": False, "last_error": "oh no"}}
+    assert rows(on_terminal("plugins", "show", "b", endpoint=stub.endpoint)[1]) == [
+        "b: not at work, inside circusd",
+        "  last error  oh no",
+    ]
 
 
 def test_progress_is_one_line_that_vanishes(stub: Stub) -> None:

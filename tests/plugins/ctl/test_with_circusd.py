@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+from circus_core import __version__
 from tests.plugins.ctl.running import COMMAND, Screen, circusctl, environment, plain
 
 
@@ -52,6 +53,12 @@ def test_plugins_come_and_go(daemon: str) -> None:
     assert "guard: resource_watcher" in circusctl("plugins", "list").stdout.splitlines()
     shown = json.loads(circusctl("plugins", "show", "guard", "--json").stdout)["plugin"]
     assert (shown["host"], shown["options"]["loop_rate"]) == ("process", 3)
+    assert shown["installed"] == f"resource_watcher by circus-bus {__version__}"
+    entries = json.loads(circusctl("plugins", "--installed", "--json").stdout)["installed"]
+    loaded = {entry["name"]: entry["loaded"] for entry in entries if entry["bundled"]}
+    assert loaded["resource_watcher"] == [{"name": "guard", "host": "process"}]
+    assert loaded["control"] == [{"name": "control", "host": "core"}]
+    assert loaded["watchdog"] == []
     assert circusctl("plugins", "set", "guard", "loop_rate", "4", "--waiting").stdout.startswith("ok")
     assert "loop_rate" in circusctl("plugins", "show", "guard").stdout
     assert circusctl("plugins", "restart", "guard", "--waiting").stdout == "ok\n"

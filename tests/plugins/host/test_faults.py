@@ -80,7 +80,7 @@ async def test_a_plugin_that_exits_at_once_is_started_again_ever_later(hosting):
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_plugin_that_refuses_to_start_says_why(hosting, kind):
+async def test_a_plugin_that_refuses_to_start_says_why(hosting, kind, caplog):
     code = f"""
         class Refusing(Witness):
             {kind} circus_startup(self):
