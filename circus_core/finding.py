@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from circus_core.structure import Place, Problem, Setting
 
+EXPECTED = "such as package.module:Class, FILE.py:Class or the name of an installed plugin"
+_PYTHON = re.compile(re.escape(__file__) + r"|<frozen|.*/importlib/")
+"""Files through which an import goes before it comes to the module itself."""
 UNKNOWN = "is not an option of this plugin"
 
 
@@ -40,6 +44,8 @@ def find(use: str) -> Any:
 
     `package.module` and `file.py` mean the module itself. Raises PluginError.
     """
+    if not use:
+        raise PluginError("plugin is empty", hint=EXPECTED)
     if use.startswith("circus.") and (alias := registered(use, ALIASES)) is not None:
         return _load(alias)
     module_name, colon, attribute = use.partition(":")
@@ -47,19 +53,30 @@ def find(use: str) -> Any:
         module = _from_file(use, module_name)
         if not colon:
             return module
-    elif "." not in use and not colon:
+    elif not colon and not re.search(r"[./]", use):
         return _from_entry_point(use)
     else:
         if not colon:
             module_name, _dot, attribute = use.rpartition(".")
-        if not module_name or not attribute:
-            raise PluginError(f"plugin {use} is not the path of a class", hint="such as package.module:Class")
+        if not module_name or not attribute or "/" in module_name:
+            raise PluginError(f"plugin {use} is not the path of a class", hint=EXPECTED)
         module = _import(use, module_name)
     if attribute and hasattr(module, attribute):
         return getattr(module, attribute)
     if not colon and hasattr(module, "__path__") and importlib.util.find_spec(use) is not None:
         return _import(use, use)
-    raise PluginError(f"plugin {use}: {module.__name__} has no {attribute or 'name after the colon'}")
+    whose = os.path.basename(module_name) if module_name.endswith(".py") else module.__name__
+    has = f"it has {', '.join(classes_of(module)) or 'no classes'}"
+    if not attribute:
+        raise PluginError(f"plugin {use} has no name after the colon", hint=has)
+    hint = did_you_mean(attribute, [name for name in dir(module) if not name.startswith("_")], has)
+    raise PluginError(f"plugin {use}: {whose} has no {attribute}", hint=hint)
+
+
+def classes_of(module: ModuleType) -> list[str]:
+    """The classes that a module defines itself, by name: one of them may be what was meant."""
+    found = vars(module).items()
+    return [name for name, each in found if isinstance(each, type) and each.__module__ == module.__name__]
 
 
 def instance(use: str, found: object) -> object:
@@ -71,7 +88,8 @@ def instance(use: str, found: object) -> object:
     except PluginError:
         raise
     except Exception as error:
-        raise PluginError(f"plugin {use} cannot be made: {type(error).__name__}: {error}") from error
+        hint = "it is made without arguments, and finds its options in `self.options` from circus_startup on"
+        raise PluginError(f"plugin {use} cannot be made: {type(error).__name__}: {error}", hint=hint) from error
 
 
 def plugin_options(
@@ -108,7 +126,8 @@ def _import(use: str, name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         searched = ", ".join(path or "." for path in sys.path)
         raise PluginError(
-            f"plugin {use} cannot be imported: {type(error).__name__}: {error}", hint=f"looked in {searched}"
+            f"plugin {use} cannot be imported: {type(error).__name__}: {error}",
+            hint=_raised_in(error) or f"looked in {searched}",
         ) from error
 
 
@@ -122,7 +141,8 @@ def _from_file(use: str, path: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {use} failed: {type(error).__name__}: {error}") from error
+        message = f"plugin {use} failed: {type(error).__name__}: {error}"
+        raise PluginError(message, hint=_raised_in(error)) from error
     return module
 
 
@@ -139,4 +159,14 @@ def _load(entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {entry.name} cannot be imported: {type(error).__name__}: {error}") from error
+        message = f"plugin {entry.name} cannot be imported: {type(error).__name__}: {error}"
+        raise PluginError(message, hint=_raised_in(error)) from error
+
+
+def _raised_in(error: BaseException) -> str:
+    """The line of the plugin's code that raised while it was imported; empty if it did not come that far."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"line {frame.lineno} of {frame.filename}" for frame in frames if not _PYTHON.match(frame.filename)]
+    return lines[-1] if lines else ""

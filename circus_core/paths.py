@@ -15,7 +15,7 @@ def _path(path: str, folder: str) -> str:
 
 
 def _plugin(use: str, folder: str) -> str:
-    return _path(use, folder) if use.partition(":")[0].endswith(".py") else use
+    return _path(use.removeprefix("./"), folder) if use.partition(":")[0].endswith(".py") else use
 
 
 PATH: Kind[str] = Kind(

@@ -5,6 +5,8 @@ Whatever is wrong with one is a mistake of the configuration like any other, and
 
 from __future__ import annotations
 
+import os
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
@@ -12,7 +14,7 @@ from attrs import define, evolve, field
 from circus_core.bus import Bus
 from circus_core.declarations import HOSTS
 from circus_core.errors import CircusError, PluginError
-from circus_core.finding import Found, find, instance
+from circus_core.finding import Found, classes_of, find, instance
 from circus_core.implementing import refuse_outside
 from circus_core.plugin import CircusPlugin, Registry
 from circus_core.structure import Problem
@@ -75,7 +77,7 @@ class Resolver:
         plugin = instance(options.use, find(options.use))
         loaded = self.bus.load(name, plugin)
         if not loaded.hooks and not isinstance(plugin, CircusPlugin):
-            raise PluginError(f"{options.use} is no plugin", hint="a plugin has methods that are named like hooks")
+            raise PluginError(f"{options.use} is no plugin", hint=_instead(options.use, plugin))
         host = host_of(plugin, options)
         if host != "core":
             refuse_outside(name, plugin, loaded.hooks)
@@ -88,6 +90,14 @@ class Resolver:
         place = setting.place if setting else raw.place if raw else None
         message = error.message.removeprefix(f"plugin {name}: ").removeprefix("plugin ")
         return Problem(f"plugin:{name}", "use", message, error.hint, place)
+
+
+def _instead(use: str, found: object) -> str:
+    """What to write where something else than a plugin was found."""
+    classes = classes_of(found) if isinstance(found, ModuleType) else []
+    if classes:
+        return f"name one of its classes, as in {os.path.basename(use)}:{classes[0]}"
+    return "a plugin has methods that are named like hooks"
 
 
 def withdraw(plugin: str, sections: dict[str, Section], commands: dict[str, tuple[Command, Handler]]) -> None:

@@ -42,7 +42,8 @@ def spoken(name: str) -> str:
 
 def usage(command: Command) -> str:
     """The command's syntax in one line."""
-    words = ["circusctl", spoken(command.name), "[options]"]
+    needed = [argument for argument in command.arguments if argument.required and argument.flag]
+    words = ["circusctl", spoken(command.name), *(f"{each.flag} {metavar(each)}" for each in needed), "[options]"]
     for argument in positionals(command):
         word = f"{metavar(argument)}..." if argument.rest else metavar(argument)
         words.append(word if argument.required else f"[{word}]")

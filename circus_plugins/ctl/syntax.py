@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.ctl.conversion import ConversionError, convert, convert_rest
-from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, positionals, unhidden_globals, usage
+from circus_plugins.ctl.grammar import GLOBALS, flags, metavar, positionals, spoken, unhidden_globals, usage
 from circus_plugins.ctl.mistakes import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def read(command: Command, words: list[str]) -> tuple[dict[str, Any], dict[str, 
         if own[name].kind == "object":
             properties[name] = dict(value)
     if not settings.get("help"):
+        missing = [each for each in command.arguments if each.required and each.flag and each.name not in properties]
+        if missing:
+            hint = "\n".join(f"{each.flag}: {each.help}" for each in missing)
+            flags = " and ".join(each.flag for each in missing)
+            raise UsageError(f"{spoken(command.name)}: {flags} missing", hint=hint, usage=f"usage: {usage(command)}")
         properties |= _assign(command, found)
     return properties, settings
 
@@ -96,12 +101,12 @@ def _next(words: Iterable[str]) -> list[str]:
 
 def _assign(command: Command, words: list[str]) -> dict[str, Any]:
     """The values of the positional arguments. Required ones come first in line for words, the others in their order."""
-    syntax = f"usage: {usage(command)}"
+    name, syntax = spoken(command.name), f"usage: {usage(command)}"
     declared = positionals(command)
     needed = [argument for argument in declared if argument.required]
     if len(words) < len(needed):
         missing = " and ".join(metavar(argument) for argument in needed[len(words) :])
-        raise UsageError(f"{command.name}: {missing} missing", usage=syntax)
+        raise UsageError(f"{name}: {missing} missing", usage=syntax)
     spare = len(words) - len(needed)
     left = list(words)
     values: dict[str, Any] = {}
@@ -115,10 +120,10 @@ def _assign(command: Command, words: list[str]) -> dict[str, Any]:
             else:
                 values[argument.name] = convert(argument, left.pop(0))
         except ConversionError as error:
-            raise UsageError(f"{command.name}: {metavar(argument)}: {error}", usage=syntax) from None
+            raise UsageError(f"{name}: {metavar(argument)}: {error}", usage=syntax) from None
     if left:
         takes = " ".join(metavar(argument) for argument in declared) or "no words"
-        raise UsageError(f"{command.name}: too many words: {' '.join(left)}", hint=f"it takes {takes}", usage=syntax)
+        raise UsageError(f"{name}: too many words: {' '.join(left)}", hint=f"it takes {takes}", usage=syntax)
     return values
 
 

@@ -18,6 +18,7 @@ from circus_core.structure import Place, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
+    from importlib.metadata import EntryPoints
 
     from circus_core.assembly import Reading
     from circus_core.requests import Reply, Request
@@ -168,11 +169,19 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Setting]:
 
 def _refuse_what_is_not_installed(use: str) -> None:
     """Raise RequestError for anything but a registered plugin."""
-    registered = installed.entries(installed.PLUGINS).names
-    if use in registered or use in installed.entries(installed.ALIASES).names:
+    registered = installed.entries(installed.PLUGINS)
+    if use in registered.names or use in installed.entries(installed.ALIASES).names:
         return
-    raise RequestError(
-        f"no plugin {use} is installed",
-        hint=f"installed are: {', '.join(sorted(registered))}; a command cannot name code to import: for anything else "
-        "write a section [plugin:NAME] into the configuration, and `circusctl reloadconfig`",
+    raise RequestError(f"no plugin {use} is installed", hint=_installed_instead(use, registered))
+
+
+def _installed_instead(use: str, registered: EntryPoints) -> str:
+    known = {entry.value: entry.name for entry in registered}
+    if use in known:
+        return f"it is installed as {known[use]}"
+    return did_you_mean(
+        use,
+        registered.names,
+        f"installed are: {', '.join(sorted(registered.names))}; a command cannot name code to import: for anything "
+        "else write a section [plugin:NAME] into the configuration, and `circusctl reloadconfig`",
     )

@@ -75,7 +75,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
             ":2: [plugin:a] use: no plugin flaping is installed (did you mean flapping?)",
             ":4: [plugin:b] use: os:path is no plugin",
             ":6: [plugin:c] use: json:dumps is no plugin",
-            ":8: [plugin:d] use: : is not the path of a class (such as package.module:Class)",
+            ":8: [plugin:d] use: : is not the path of a class (such as package.module:Class, FILE.py:Class or ",
             ":9: [plugin:e]: the name is that of [watcher:plugin:e] already (rename the watcher)",
             ":11: [plugin:e] priorty: is not an option of this plugin (did you mean priority?)",
             ":13: [plugin:f] use: os:nothing: os has no nothing",

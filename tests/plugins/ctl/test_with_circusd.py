@@ -66,9 +66,19 @@ def test_plugins_come_and_go(daemon: str) -> None:
     assert done.returncode == 3
     assert "no plugin my.own:Code is installed" in done.stderr
     assert "a command cannot name code to import" in done.stderr
+    for use, hint in (("watchdgo", "did you mean watchdog?"), ("circus_plugins.watchdog:WatchDog", "watchdog")):
+        assert circusctl("plugins", "add", "other", "--use", use).stderr.rstrip().endswith(hint)
+    done = circusctl("plugins", "add", "other", "watchdog")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: plugins add: --use missing\n--use: Under which name it is installed.\n"
+        "usage: circusctl plugins add --use USE [options] NAME [KEY VALUE...]\n",
+    )
     assert circusctl("plugins", "rm", "guard", "--waiting").stdout.startswith("ok")
     assert "guard" not in circusctl("plugins").stdout
-    assert circusctl("plugins", "add", "--help").stdout.startswith("usage: circusctl plugins add [options] NAME")
+    assert circusctl("plugins", "add", "--help").stdout.startswith(
+        "usage: circusctl plugins add --use USE [options] NAME"
+    )
     assert circusctl("plugins", "ad").returncode == 2
 
 

@@ -84,9 +84,10 @@ def make(folder: Path, name: str, role: Role) -> str:
 
 def words(command: Command) -> list[str]:
     """A command line of it, with all that it needs."""
-    needed = [argument for argument in command.arguments if argument.required and argument.positional]
+    needed = [argument for argument in command.arguments if argument.required]
     named = "control" if command.name.startswith("plugins_") else "web"
-    return [command.name, *(word for argument in needed for word in WORDS.get(argument.kind, [named]))]
+    given = [([each.flag] if each.flag else []) + WORDS.get(each.kind, [named]) for each in needed]
+    return [command.name, *(word for words in given for word in words)]
 
 
 @pytest.mark.parametrize(

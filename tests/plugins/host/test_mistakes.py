@@ -70,6 +70,7 @@ def read(tmp_path):
     """`read(configuration)` puts everything together that a circusd would run."""
     (tmp_path / "plugin.py").write_text(CODE)
     (tmp_path / "broken.py").write_text("import no_such_module\n")
+    (tmp_path / "failing.py").write_text("import os\n\n1 / 0\n")
     (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
     path = tmp_path / "circus.ini"
 
@@ -144,12 +145,19 @@ def test_options_of_the_watcher(read, lines, message):
         ("no.such.Plugin", "no.such.Plugin cannot be imported: ModuleNotFoundError: No module named 'no'"),
         ("broken.py:Plugin", "broken.py:Plugin failed: ModuleNotFoundError: No module named 'no_such_module'"),
         ("leaving.py:Plugin", "leaving.py:Plugin failed: SystemExit"),
-        ("plugin.py:Absent", "has no Absent"),
+        ("plugin.py:Absent", "plugin.py:Absent: plugin.py has no Absent (it has Plain, Picky, "),
+        ("plugin.py:Roted", "plugin.py has no Roted (did you mean Rooted?)"),
+        ("plugin.py", "plugin.py is no plugin (name one of its classes, as in plugin.py:Plain)"),
+        ("plugin.py:", "plugin.py: has no name after the colon (it has Plain, "),
+        ("./plugin", "use: ./plugin is not the path of a class (such as package.module:Class, FILE.py:Class or"),
+        ("", "use: is empty (such as package.module:Class, FILE.py:Class or the name of an installed plugin)"),
+        ("failing.py:Plugin", "failing.py:Plugin failed: ZeroDivisionError: division by zero (line 3 of "),
         ("os.path.Absent", "path has no Absent"),
         ("json.Absent", "json has no Absent"),
         ("absent.py:Plugin", "absent.py:Plugin: there is no such file"),
         ("absent", "no plugin absent is installed"),
         ("plugin.py:Unmakeable", "plugin.py:Unmakeable cannot be made: TypeError"),
+        ("plugin.py:Unmakeable", "it is made without arguments, and finds its options in `self.options`"),
         ("plugin.py:Misspelt", "there is no hook circus_proces_exited (did you mean circus_process_exited?)"),
         ("plugin.py:Intervening", "use: circus_veto_start is an intervention"),
         ("plugin.py:Intervening", "set `host = core` in [plugin:p]"),
