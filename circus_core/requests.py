@@ -213,7 +213,7 @@ COMMANDS: dict[str, Command] = {
             Argument("installed", "boolean", "List those that are installed, loaded or not.", default=False),
             help="Installed is what a distribution has registered in the entry point group circus.plugins; nothing of it is imported to list it. It runs once a section [plugin:NAME] or `plugins add` names it.",  # noqa: E501
             replies={
-                "plugins": "one object per plugin: name, use, host, started, hooks, failures, last_error, disabled",
+                "plugins": "one object per plugin: name, use, host, started, hooks, failures, last_error, disabled; and in a process of its own watcher, pid, behind (events), handling (an event's number)",  # noqa: E501
                 "installed": "with installed: one object per name and distribution: name, path, distribution, version, bundled, loaded (objects of name and host), problem",  # noqa: E501
             },
             example="circusctl plugins --installed",

@@ -19,7 +19,7 @@ def listed(reply: Entry, terminal: Terminal) -> list[str]:
         return _installed(reply["installed"], terminal)
     rows: list[list[Cell | str]] = []
     for entry in reply["plugins"]:
-        said = str(entry.get("last_error") or "")
+        said = str(entry.get("last_error") or "") or _at_work(entry)
         rows.append([entry["name"], str(entry.get("host", "")), _health(entry), said or Cell(_hooks(entry), "dim")])
     more = terminal.paint("`circusctl plugins --installed` lists what is installed besides.", "dim")
     return [*terminal.table(["PLUGIN", "HOST", "HEALTH", "LAST ERROR, OR HOOKS"], rows, whole=True), "", more]
@@ -37,6 +37,7 @@ def shown(reply: Entry, terminal: Terminal) -> list[str]:
         "installed as": entry.get("installed") or "",
         "hooks": _hooks(entry),
         "last error": str(entry.get("last_error") or ""),
+        "at work": _at_work(entry),
         "adds commands": _joined(entry.get("adds_commands")),
         "adds sections": _joined(entry.get("adds_sections")),
         "adds options": _joined(entry.get("adds_options")),
@@ -77,6 +78,11 @@ def _health(entry: Entry) -> Cell:
     if failures:
         return Cell(f"failed {failures} times" if failures > 1 else "failed once", "busy")
     return Cell("well", "good")
+
+
+def _at_work(entry: Entry) -> str:
+    """What a plugin that is behind has in hand."""
+    return f"it has event {entry['handling']} in hand" if entry.get("handling") else ""
 
 
 def _hooks(entry: Entry) -> str:

@@ -117,7 +117,7 @@ class Post:
 
     def ended(self, event: ProcessExited) -> None:
         """The process ended."""
-        at_work = self._cursor.begun if self._cursor.begun > self._cursor.handled else None
+        at_work = self._at_work()
         for plugin in self.plugins:
             told = self._health.setdefault(plugin.name, {})
             told["started"] = False
@@ -154,7 +154,12 @@ class Post:
             "last_error": str(told.get("last_error", "")),
             "disabled": bool(told.get("disabled")),
             "behind": max(newest - self._cursor.handled, 0),
+            "handling": self._at_work() if started else None,
         }
+
+    def _at_work(self) -> int | None:
+        """The `seq` of the event that is being handled."""
+        return self._cursor.begun if self._cursor.begun > self._cursor.handled else None
 
 
 def _way(supervisor: Any) -> dict[str, Any]:

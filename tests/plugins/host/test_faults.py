@@ -58,7 +58,9 @@ async def test_a_plugin_that_blocks_holds_nobody_up(hosting):
         await flood(run, 1000)
         await run.call("restart", name="app", waiting=True)
         assert (await run.call("status"))["statuses"]["app"] == "active"
-        assert (await run.plugin("blocking"))["behind"] > 1000
+        row = await run.plugin("blocking")
+        assert row["behind"] > 1000
+        assert row["handling"] == run.events.named("watcher_updated")[0].seq
         assert not run.notes.of("blocking", hook="is free"), "circusd answered while the plugin was stuck"
         pid = run.pids("plugin:blocking")[0]
     assert not alive(pid)
@@ -109,8 +111,9 @@ async def test_a_plugin_that_never_comes_up_is_waited_for_only_so_long(hosting, 
         assert not (await run.plugin("endless"))["started"]
 
 
+@pytest.mark.parametrize("where", ["", "host = core"], ids=["process", "core"])
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_command_from_inside_a_handler_does_not_deadlock(hosting, kind):
+async def test_a_command_from_inside_a_handler_does_not_deadlock(hosting, kind, where):
     how = "await self.client.call" if kind == "async def" else "self.client.cast"
     code = f"""
         class Commanding(Witness):
@@ -119,7 +122,7 @@ async def test_a_command_from_inside_a_handler_does_not_deadlock(hosting, kind):
                     {how}("incr", name="app", waiting=True)
                     self.note(hook="done")
     """
-    async with hosting(APP + plugin("Commanding"), code) as run:
+    async with hosting(APP + f"[plugin:commanding]\nuse = plugin.py:Commanding\n{where}\n", code) as run:
         run.supervisor.bus.publish(WatcherUpdated(watcher="app", option="x"))
         await run.notes.wait_for("commanding", hook="done")
         await run.events.wait_for("process_spawned", watcher="app", count=2)
