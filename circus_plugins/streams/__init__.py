@@ -47,6 +47,8 @@ BUNDLED = {
     "StdoutStream": "console",
     "FancyStdoutStream": "console",
     "JsonStream": "jsonlines",
+    "SyslogStream": "syslog",
+    "JournaldStream": "journald",
     "QueueStream": "memory",
 }
 """The classes that need no path, and the modules here that have them."""

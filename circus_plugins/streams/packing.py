@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import glob
 import logging
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from circus_core.errors import SpawnError
-from circus_core.model import Launch
-from circus_core.spawn import DEVNULL, spawn
+from circus_plugins.streams.aside import Aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,22 +55,15 @@ class Packing:
                 if inode in self._under_way:
                     return
                 target = f"{self._base}.{inode}"
-                argv = (sys.executable, "-I", "-S", "-c", PACK, target)
-                pid = spawn(Launch("streams", 0, argv, {}, stdin=file, stdout=DEVNULL, stderr=DEVNULL))
+                Aside(PACK, target, done=lambda: self._ended(inode, target, where), stdin=file)
             finally:
                 os.close(file)
-            pidfd = os.pidfd_open(pid)
         except (OSError, SpawnError) as error:
             log.error("%s cannot be packed: %s", path, error)
             return
         self._under_way.add(inode)
-        asyncio.get_running_loop().add_reader(pidfd, self._ended, pidfd, pid, inode, target, where)
 
-    def _ended(self, pidfd: int, pid: int, inode: int, target: str, where: Callable[[int], str | None]) -> None:
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)
-        with suppress(ChildProcessError):  # the daemon's reaper may have been first
-            os.waitpid(pid, os.WNOHANG)
+    def _ended(self, inode: int, target: str, where: Callable[[int], str | None]) -> None:
         self._under_way.discard(inode)
         path = where(inode)
         try:

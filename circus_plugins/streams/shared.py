@@ -55,6 +55,7 @@ class Shared:
         self._closed = False
         self._settled: Callable[[], None] = _nobody
         sink.ready = self._ready
+        sink.lose = self.lose
 
     def promise(self) -> None:
         """A channel is going to join; until then the sink stays open."""
@@ -86,7 +87,7 @@ class Shared:
             written = error.taken if isinstance(error, PartlyWritten) else 0
             self.lose(len(data) - written, source, error)
             return len(data)
-        if self.loss.unwritten and taken:
+        if self.loss.unwritten and taken and not self.sink.failing:
             self._recovered()
         return taken
 

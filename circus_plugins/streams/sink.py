@@ -46,11 +46,17 @@ class Sink:
     def __init__(self, options: Any) -> None:
         self.options = options
         self.ready: Callable[[], None] = _nobody
+        self.lose: Callable[[int, Source, OSError], None] = _unnoticed
 
     @property
     def waiting(self) -> int:
         """Bytes that were taken and are not written yet; the sink is not closed before there are none."""
         return 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether what is taken now may well be lost, which `lose` will tell of: with bytes, whose, and why."""
+        return False
 
     def open(self) -> None:
         """Get ready to write; raises OSError. Called before the first process that uses the sink is spawned."""
@@ -73,3 +79,7 @@ class Sink:
 
 def _nobody() -> None:
     """Nobody waits for this sink."""
+
+
+def _unnoticed(amount: int, source: Source, error: OSError) -> None:
+    """Nobody counts what this sink loses."""

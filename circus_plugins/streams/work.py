@@ -224,7 +224,7 @@ class Work:
         key = choice.word, hashable, launch.watcher if isinstance(options, dict) else ""
         shared = self._shared.get(key)
         if shared is None:
-            name = getattr(options, "filename", None) or choice.word
+            name = getattr(options, "filename", None) or getattr(options, "address", None) or choice.word
             try:
                 sink = choice.make(options)
                 sink.open()
