@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from circus_core.structure import Place, Problem, Setting
 
+LATE = "if it was installed --editable while circusd ran, only the next circusd finds it"
 EXPECTED = "such as package.module:Class, FILE.py:Class or the name of an installed plugin"
 _PYTHON = re.compile(re.escape(__file__) + r"|<frozen|.*/importlib/")
 """Files through which an import goes before it comes to the module itself."""
@@ -160,7 +161,7 @@ def _load(entry: EntryPoint) -> Any:
         return entry.load()
     except (Exception, SystemExit) as error:
         message = f"plugin {entry.name} cannot be imported: {type(error).__name__}: {error}"
-        raise PluginError(message, hint=_raised_in(error)) from error
+        raise PluginError(message, hint=_raised_in(error) or LATE) from error
 
 
 def _raised_in(error: BaseException) -> str:

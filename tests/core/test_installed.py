@@ -71,6 +71,12 @@ def test_nothing_is_imported(install: Install) -> None:
     (row,) = _of("lamp")
     assert (row["distribution"], row["version"], row["bundled"]) == ("acme", "1.0", False)
     assert row["path"] == "no_such_module:Lamp"
+    with pytest.raises(PluginError) as refused:
+        find("lamp")
+    assert (
+        refused.value.message == "plugin lamp cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"
+    )
+    assert "--editable" in refused.value.hint
 
 
 def test_a_name_that_two_distributions_claim_means_neither(install: Install) -> None:
