@@ -95,6 +95,8 @@ def implemented(manager: HookManager, name: str, plugin: object) -> tuple[str, .
             continue
         hook = opts.get("specname") or attribute
         caller = getattr(manager.hook, hook, None)
+        if opts.get("optionalhook") and (caller is None or caller.spec is None):
+            continue  # of a plugin that is not there
         if caller is None or caller.spec is None:
             known = [known for known in dir(manager.hook) if known.startswith(PREFIX)]
             hint = did_you_mean(hook, known, "the reference lists the hooks")

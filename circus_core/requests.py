@@ -31,10 +31,11 @@ class Argument:
     """One argument of a command. `kind` is text, integer, number, boolean, signal, words, object, list or any.
 
     `positional` arguments are given without a flag in the shell; `rest` takes all remaining words. The flag of a
-    boolean stands for the opposite of its default; `off` says what one does that turns something off.
+    boolean stands for the opposite of its default; `off` says what one does that turns something off. `short` is
+    another flag of one letter, such as `-f`.
     """
 
-    __slots__ = ("choices", "default", "flag", "help", "kind", "name", "off", "positional", "required", "rest")
+    __slots__ = ("choices", "default", "flag", "help", "kind", "name", "off", "positional", "required", "rest", "short")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Argument:
         rest: bool = False,
         flag: str = "",
         off: str = "",
+        short: str = "",
     ) -> None:
         self.name = name
         self.kind = kind
@@ -59,6 +61,7 @@ class Argument:
         self.positional = positional
         self.rest = rest
         self.off = off
+        self.short = short
         self.flag = flag or ("" if positional else f"--{name}")
 
 

@@ -12,6 +12,7 @@ from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
+from circus_plugins.client.output import Output
 from circus_plugins.client.refusals import Refusals
 from circus_plugins.client.subscription import Subscription
 from circus_plugins.doors.address import default_endpoint
@@ -76,6 +77,8 @@ class AsyncClient:
 
     def close(self) -> None:
         """Disconnect; calls fail from now on, and what follows events ends. What was cast has a second to leave."""
+        if self._closed:
+            return
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
@@ -167,6 +170,47 @@ class AsyncClient:
                 ask = subscription.renewed() or ask
         except CircusError:
             if not self._closed:  # else it is only that nobody answers a closed client
+                raise
+        finally:
+            if subscription is not None:
+                subscription.close()
+                self._subscriptions.discard(subscription)
+
+    async def output(
+        self,
+        *names: str,
+        lines: int | None = None,
+        follow: bool = False,
+        wanted: Callable[[dict[str, Any]], bool] | None = None,
+        endpoint: str | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """As `Client.output`, but it ends when the client is closed."""
+        output = Output(names, lines, wanted)
+        subscription: Subscription | None = None
+        try:
+            if follow:
+                subscription = await self.subscribe(output.topics, endpoint)
+                await self.call("events", sync=output.sync, limit=0)
+            ask = True
+            while not self._closed:
+                if ask:
+                    while (question := output.question()) is not None:
+                        output.replayed(await self.call("tail", **question))
+                    for line in takewhile(self._is_open, output.latest(end=not follow)):
+                        yield line
+                if subscription is None:
+                    return
+                ask = False
+                for payload in await subscription.batch():
+                    new, missing = output.arrived(payload)
+                    ask = ask or missing
+                    for line in takewhile(self._is_open, new):
+                        yield line
+                if subscription.renewed():
+                    output.ask_again()
+                    ask = True
+        except CircusError:
+            if not self._closed:
                 raise
         finally:
             if subscription is not None:

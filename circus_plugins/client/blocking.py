@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -12,9 +13,11 @@ from circus_plugins.client.connections import Connections
 from circus_plugins.doors.address import default_endpoint, silence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
 
+    from circus_plugins.client.handshake import Handshake
+    from circus_plugins.client.output import Output
     from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
@@ -132,6 +135,60 @@ class Client:
         self._linger = 1000
         self._send(self.timeout, command, properties, cast=True)
 
+    def output(
+        self,
+        *names: str,
+        lines: int | None = None,
+        follow: bool = False,
+        wanted: Callable[[dict[str, Any]], bool] | None = None,
+        endpoint: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """What processes said, and with `follow` what they say: `{"at", "watcher", "wid", "pid", "channel", "line"}`.
+
+        `names` are watchers, patterns for several, or NAME/WID for one process; none means all. `lines` is how many of
+        each watcher come of what was said before, all that circusd keeps if it is None. Only lines that are `wanted`
+        count. Bytes that are no UTF-8 are lone surrogates in `line` (PEP 383). Where more came than can be followed
+        there is `{"at", "watcher", "wid", "skipped"}`, the number of bytes. `endpoint` is that of events.
+        """
+        from circus_plugins.client.output import Output
+
+        output = Output(names, lines, wanted)
+        if not follow:
+            yield from self._said_before(output, end=True)
+            return
+        with self._subscribed(output.topics, endpoint) as (handshake, socket):
+            self.call("events", sync=output.sync, limit=0)
+            ask = True
+            while True:
+                if ask:
+                    yield from self._said_before(output)
+                handshake.wait()
+                new, ask = output.arrived(socket.recv_multipart()[1])
+                yield from new
+
+    def _said_before(self, output: Output, *, end: bool = False) -> list[dict[str, Any]]:
+        while (question := output.question()) is not None:
+            output.replayed(self.call("tail", **question))
+        return output.latest(end=end)
+
+    @contextmanager
+    def _subscribed(
+        self, topics: Iterable[bytes], endpoint: str | None
+    ) -> Iterator[tuple[Handshake, zmq.Socket[bytes]]]:
+        if endpoint is None:
+            told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
+            endpoint = wire.events_endpoint(self.endpoint, told)
+        handshake = self._connections.handshake(zmq.SUB, endpoint)
+        socket = handshake.socket
+        try:
+            for topic in topics:
+                socket.subscribe(topic)
+            yield handshake, socket
+        finally:
+            if not socket.closed:
+                handshake.close()
+            socket.close(0)
+
     def events(
         self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -143,14 +200,7 @@ class Client:
         from circus_plugins.client.follow import Follower
 
         follower = Follower(since, watcher)
-        if endpoint is None:
-            told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
-            endpoint = wire.events_endpoint(self.endpoint, told)
-        handshake = self._connections.handshake(zmq.SUB, endpoint)
-        socket = handshake.socket
-        try:
-            for topic in follower.topics:
-                socket.subscribe(topic)
+        with self._subscribed(follower.topics, endpoint) as (handshake, socket):
             ask = True
             while True:
                 while ask:
@@ -159,7 +209,3 @@ class Client:
                 handshake.wait()
                 new, ask = follower.arrived(socket.recv_multipart()[1])
                 yield from new
-        finally:
-            if not socket.closed:
-                handshake.close()
-            socket.close(0)

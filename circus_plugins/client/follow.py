@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 TOPICS = (b"watcher.", b"event.")
+"""What the topics of all events begin with (`circus_core.wire.topic`)."""
 
 
 class Follower:

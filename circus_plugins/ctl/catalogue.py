@@ -28,9 +28,29 @@ OWN: dict[str, Command] = {
             Argument("since", "text", "Begin after this event's number, or this long ago, such as 90s, 5m or 2h."),
             Argument("until", "integer", "End with this event's number."),
             Argument("event", "text", "Only events of this name, such as process_exited."),
-            Argument("limit", "integer", "At most so many events; without --since the newest, 50 if not told."),
-            Argument("follow", "boolean", "Go on with the events to come; none between is lost."),
+            Argument("limit", "integer", "At most so many events; without --since the newest, 50 if not told.",
+                     short="-n"),
+            Argument("follow", "boolean", "Go on with the events to come; none between is lost.", short="-f"),
             example="circusctl events web --since 10m --follow",
+        ),
+        Command(
+            "tail", Role.VIEW, "Show what processes said last, and with --follow what they say.",
+            Argument("names", "list", "Watchers, patterns for several, or NAME/WID for one process; all if none.",
+                     positional=True, rest=True),
+            Argument("follow", "boolean", "Go on with what they say, until Ctrl-C.", short="-f"),
+            Argument("lines", "integer", "Begin with the last so many lines of each watcher, 10 if not told; with"
+                     " --since or --grep with all of them.", short="-n"),
+            Argument("stderr", "boolean", "Only standard error."),
+            Argument("stdout", "boolean", "Only standard output."),
+            Argument("since", "text", "Begin with what was said so long ago, such as 90s, 5m or 2h."),
+            Argument("grep", "text", "Only lines in which this regular expression is found; (?i) before it for any"
+                     " case."),
+            Argument("time", "boolean", "Say when each line came.", short="-t"),
+            Argument("prefix", "boolean", "Say whose each line is.", default=True, flag="--no-prefix",
+                     off="The lines as they were written, without saying whose each is."),
+            help="circusd keeps the latest 64 KiB of each process (recent_output) where its output has a stream. A line"
+            " of standard output is after a |, one of standard error after a !.",
+            example="circusctl tail web worker -f --grep ERROR",
         ),
         Command(
             "keys", Role.ADMIN, "Make, list and revoke the keys of clients.",
@@ -128,6 +148,7 @@ def from_schema(schema: dict[str, Any]) -> Command:
             rest=entry["rest"],
             flag=entry["flag"],
             off=entry.get("off", ""),
+            short=entry.get("short", ""),
         )
         for entry in schema["arguments"]
         if not (schema["waits"] and entry["name"] == "waiting")

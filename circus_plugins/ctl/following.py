@@ -12,6 +12,7 @@ import zmq
 
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
+from circus_plugins.client.follow import TOPICS
 from circus_plugins.ctl import report
 from circus_plugins.ctl.mistakes import UsageError
 from circus_plugins.ctl.phrases import signal_name, size
@@ -40,7 +41,7 @@ def listen(session: Session, topics: list[str]) -> int:
         endpoint = _event_endpoint(session)
         handshake = connections.handshake(zmq.SUB, endpoint)
         socket = handshake.socket
-        for topic in topics or [""]:
+        for topic in topics or TOPICS:
             socket.subscribe(topic)
         while True:
             handshake.wait()
@@ -93,10 +94,15 @@ def _point(text: str | None) -> tuple[int | None, float]:
         return None, 0.0
     if text.isdecimal():
         return int(text), 0.0
+    return 0, moment(text, "a number, or 90s, 5m, 2h, 1d")
+
+
+def moment(text: str, expected: str = "90s, 5m, 2h or 1d") -> float:
+    """When it was that long ago, in epoch seconds; raises UsageError."""
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.replace(".", "", 1).isdecimal():
-        raise UsageError(f"--since: {text!r} is no point in time", hint="expected a number, or 90s, 5m, 2h, 1d")
-    return 0, time.time() - float(number) * _UNITS[unit]
+        raise UsageError(f"--since: {text!r} is no point in time", hint=f"expected {expected}")
+    return time.time() - float(number) * _UNITS[unit]
 
 
 def _pages(session: Session, chosen: dict[str, Any], since: int, limit: int | None) -> Iterator[Event]:

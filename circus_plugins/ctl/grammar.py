@@ -66,4 +66,5 @@ def flags(argument: Argument) -> list[str]:
     """Every way to write an option, the first being the usual one."""
     if argument.flag == "--help":
         return ["--help", "-h"]
-    return list(dict.fromkeys([argument.flag, argument.flag.replace("_", "-")]))
+    names = [argument.flag, argument.flag.replace("_", "-"), argument.short]
+    return list(dict.fromkeys(name for name in names if name))

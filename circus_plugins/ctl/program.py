@@ -142,6 +142,10 @@ class Program:
                 from circus_plugins.ctl import following
 
                 return following.events(self.session(settings), properties)
+            case "tail":
+                from circus_plugins.ctl import tailing
+
+                return tailing.tail(self.session(settings), properties)
             case "keys":
                 from circus_plugins.ctl import locksmith
 

@@ -133,12 +133,16 @@ def _like_option(word: str) -> bool:
 
 def _find(word: str, arguments: tuple[Argument, ...]) -> Argument | None:
     flag = word.partition("=")[0]
-    return next((argument for argument in arguments if argument.flag and flag in flags(argument)), None)
+    found = next((argument for argument in arguments if argument.flag and flag in flags(argument)), None)
+    if found is None and len(word) > 2:  # as in -n20
+        found = next((argument for argument in arguments if argument.short and argument.short == word[:2]), None)
+    return found
 
 
 def _takes_value(word: str, arguments: tuple[Argument, ...]) -> bool:
     found = _find(word, arguments)
-    return found is not None and found.kind != "boolean" and "=" not in word
+    attached = found is not None and found.short and word[:2] == found.short and len(word) > 2
+    return found is not None and found.kind != "boolean" and "=" not in word and not attached
 
 
 def _is_switch(word: str, arguments: tuple[Argument, ...]) -> bool:

@@ -17,7 +17,7 @@ import zmq
 from circus_core.errors import CircusError
 from circus_core.kinds import INTEGER
 from circus_core.options import Effect
-from circus_core.plugin import CircusPlugin
+from circus_core.plugin import CircusPlugin, hookspec
 from circus_core.requests import Argument, Command, Role
 from circus_core.wire import to_wire, topic
 from circus_plugins.doors.address import EVENTS
@@ -27,7 +27,7 @@ from circus_plugins.publisher.outlet import SOCKOPTS, Outlet
 from circus_plugins.publisher.ring import Ring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from circus_core.events import Event
     from circus_core.model import Config
@@ -47,6 +47,19 @@ SYNC_TIME = 2.0
 encode = json.JSONEncoder(default=str, check_circular=False).encode
 
 
+class Topics:
+    """What the publisher asks other plugins inside circusd."""
+
+    @hookspec
+    def circus_serve_topics(self, topics: frozenset[str], publish: Callable[[str, Mapping[str, object]], None]) -> None:
+        """When somebody subscribes to topics that no event has, or has gone again: serve those that begin with these.
+
+        Called by the plugin `publisher` with all such beginnings. Send to them by `publish(topic, message)`; the
+        message travels as JSON, and each of the plugin's topics should begin with a word of its own and a dot.
+        Nothing is sent while nobody listens, and nothing is kept for who misses it.
+        """
+
+
 class Publisher(CircusPlugin):
     """Opens the event endpoint of `[circus]` and answers the command `events`."""
 
@@ -57,6 +70,10 @@ class Publisher(CircusPlugin):
         self._supervisor: Any = None
         self._entrance: Entrance[Outlet] | None = None
         self._extra: dict[str, object] = {"host": "", "run": f"{os.urandom(8).hex()}"}
+
+    def circus_add_hookspecs(self) -> type:
+        """The hook of those who have more to publish than events."""
+        return Topics
 
     def circus_register_options(self, registry: Registry) -> None:
         """Where events go, and how many are kept."""
@@ -132,6 +149,16 @@ class Publisher(CircusPlugin):
         if outlet is not None and outlet.wanted():
             outlet.send([topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()])
 
+    def _message(self, topic: str, message: Mapping[str, object]) -> None:
+        outlet = self._outlet
+        if outlet is not None and outlet.served and outlet.wanted():
+            outlet.send([topic.encode(), encode(message).encode()])
+
+    def _subscribed(self, topics: frozenset[str]) -> None:
+        # Whoever answers is not asked anything, but the bus calls as its answers are taken.
+        for _ in self._supervisor.bus.ask("circus_serve_topics", topics=topics, publish=self._message):
+            pass
+
     def _size(self, config: Config) -> None:
         kept: Any = config.supervisor.extra.get("events_kept", KEPT)
         self.ring.resize(kept)
@@ -151,7 +178,7 @@ class Publisher(CircusPlugin):
             sockopts={zmq.SNDHWM: KEPT, **SOCKOPTS},
         )
         self.log.info("event endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
-        return Outlet(door, self.log)
+        return Outlet(door, self.log, self._subscribed)
 
     def _events(self, supervisor: Any, request: Request) -> Any:
         sync = request.arguments.get("sync")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from circus_plugins.client.follow import TOPICS
 from circus_plugins.doors.edge import Edge
 from circus_plugins.doors.visitors import Visitors
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from circus_plugins.doors.door import Door
 
@@ -28,11 +30,16 @@ SOCKOPTS = {int(zmq.XPUB_VERBOSE): 1}
 
 
 class Outlet:
-    """Publishes through an open door; `topics` are all that anybody has subscribed to."""
+    """Publishes through an open door; `topics` are all that anybody has subscribed to.
 
-    def __init__(self, door: Door, log: logging.Logger) -> None:
+    `served` are those of them that no event has; `subscribed` is called with them whenever they change.
+    """
+
+    def __init__(self, door: Door, log: logging.Logger, subscribed: Callable[[frozenset[str]], None]) -> None:
         self.door = door
         self.topics: set[bytes] = set()
+        self.served: frozenset[str] = frozenset()
+        self._subscribed = subscribed
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._synced: dict[bytes, asyncio.Future[None]] = {}
@@ -71,11 +78,21 @@ class Outlet:
             if self._visitors is not None:
                 self._visitors.note(frame)
             self.topics.add(name)
+            self._serve(name)
             if name.startswith(SYNC):
                 self._sync_of(name).set_result(None)
         elif kind == b"\0":
             self.topics.discard(name)
+            self._serve(name)
             self._synced.pop(name, None)
+
+    def _serve(self, changed: bytes) -> None:
+        """Tell of topics that are no event's, if this is one."""
+        if not _of_events(changed):
+            served = frozenset(name.decode(errors="replace") for name in self.topics if not _of_events(name))
+            if served != self.served:
+                self.served = served
+                self._subscribed(served)
 
     def _sync_of(self, name: bytes) -> asyncio.Future[None]:
         waiter = self._synced.get(name)
@@ -90,4 +107,12 @@ class Outlet:
         self._edge.close()
         for waiter in self._synced.values():
             waiter.cancel()
+        if self.served:
+            self.served = frozenset()
+            self._subscribed(self.served)
         self.door.close(LAST_WORDS)
+
+
+def _of_events(topic: bytes) -> bool:
+    """Whether it is a beginning of an event's topic, or begins with what these do; or is there for `sync` alone."""
+    return any(topic.startswith(word) or word.startswith(topic) for word in (*TOPICS, SYNC))

@@ -13,11 +13,12 @@ from circus_core.errors import CircusError
 from circus_core.events import Event, LogsReopened, event
 from circus_core.kinds import BOOLEAN
 from circus_core.options import Effect, Kind
-from circus_core.plugin import CircusPlugin
-from circus_core.requests import Command, Role
+from circus_core.plugin import CircusPlugin, hookimpl
+from circus_core.requests import Argument, Command, Role
+from circus_plugins.streams.sizes import SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from circus_core.model import Config, Launch, ProcessRef, Refuse, WatcherOptions
     from circus_core.plugin import Registry
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from circus_plugins.streams.work import Work
 
 FAMILIES = ("stdout_stream.", "stderr_stream.")
+RECENT = "recent_output"
+KEPT = 65_536
+"""Bytes of output that are kept of each process, unless `recent_output` says otherwise."""
 
 
 def _value(value: object) -> object:
@@ -91,6 +95,7 @@ class Streams(CircusPlugin):
     def __init__(self) -> None:
         self._supervisor: Any = None
         self._work: Work | None = None
+        self._served: tuple[frozenset[str], Callable[[str, dict[str, Any]], None]] | None = None
 
     def sinks(self, watcher: str, channel: str = "stdout") -> list[Sink]:
         """The sinks that the processes of a watcher write to now, for a program that circusd is embedded in."""
@@ -113,9 +118,14 @@ class Streams(CircusPlugin):
             "watcher", "redirect_stderr", BOOLEAN, False, effect=Effect.RELOAD,
             help="Standard error goes where standard output goes, in one order.",
         )  # fmt: skip
+        registry.option(
+            "watcher", RECENT, SIZE, KEPT, minimum=0, effect=Effect.OUTPUT,
+            help="So much of the latest output of each process is kept in memory, for `circusctl tail` and for who asks"
+            " why one ended. 0 keeps none. It counts where the output is read: a watcher with a stream.",
+        )  # fmt: skip
 
     def circus_register_commands(self, registry: Registry) -> None:
-        """`reopenlogs`."""
+        """`reopenlogs` and `tail`."""
         registry.command(
             Command(
                 "reopenlogs", Role.OPERATE, "Open circusd's log and the files of streams anew.",
@@ -123,6 +133,25 @@ class Streams(CircusPlugin):
                 example="circusctl reopenlogs",
             ),
             self._reopenlogs,
+        )  # fmt: skip
+        registry.command(
+            Command(
+                "tail", Role.VIEW, "Show what processes said last.",
+                Argument("names", "list", "Watchers, patterns for several, or NAME/WID for one process; all if none.",
+                         positional=True, rest=True),
+                Argument("channel", "text", "Only this one.", choices=("stdout", "stderr")),
+                Argument("lines", "integer", "About so many lines of each process, the last; all if not told."),
+                Argument("after", "text", "Go on after this process: the `next` of the reply before."),
+                help="Whoever follows subscribes to the topics `output.WATCHER.WID.CHANNEL` of the event endpoint"
+                " first, and drops what it has by `ring` and `start`.",
+                replies={
+                    "output": "parts of the output, by process, oldest first: watcher, wid, pid, channel, at, ring,"
+                    " start (how many bytes that ring had before) and text; what is no UTF-8 is in lone surrogates",
+                    "next": "the process to ask on after, or null",
+                },
+                example="circusctl tail web --lines 100",
+            ),
+            self._tail,
         )  # fmt: skip
 
     def circus_startup(self, supervisor: Any) -> None:
@@ -182,11 +211,18 @@ class Streams(CircusPlugin):
 
     def circus_recall_output(self, watcher: WatcherOptions, wid: int) -> Sequence[str] | None:
         """The last lines of the standard error of the process that ended last in a slot."""
-        return self._work.last_words(watcher, wid) if self._work else None
+        return self._work.rings.last_words(watcher, wid) if self._work else None
+
+    @hookimpl(optionalhook=True)
+    def circus_serve_topics(self, topics: frozenset[str], publish: Callable[[str, dict[str, Any]], None]) -> None:
+        """Pass on what processes say to those who follow it."""
+        self._served = topics, publish
+        if self._work:
+            self._work.following.serve(topics, publish)
 
     def circus_watcher_updated(self, event: Any) -> None:
         """Send output elsewhere from now on, if that is what changed."""
-        if event.option.startswith(FAMILIES):
+        if event.option.startswith((*FAMILIES, RECENT)):
             self._at_work().changed(event.watcher)
 
     def circus_logs_reopened(self, event: Any) -> None:
@@ -202,11 +238,20 @@ class Streams(CircusPlugin):
             raise CircusError("not all could be opened anew: " + "; ".join(problems))
         return {}
 
+    def _tail(self, supervisor: Any, request: Request) -> Reply:
+        given = request.arguments
+        return self._at_work().rings.page(
+            supervisor, given.get("names") or (), channel=given.get("channel"), lines=given.get("lines"),
+            after=given.get("after"),
+        )  # fmt: skip
+
     def _at_work(self) -> Work:
         if self._work is None:
             from circus_plugins.streams.work import Work
 
             self._work = Work(self._supervisor, self)
+            if self._served:
+                self._work.following.serve(*self._served)
         return self._work
 
 

@@ -128,7 +128,7 @@ class Channel:
             os.close(self._descriptor)
             self._descriptor = None
             if self._rest:
-                # The last words may lack the end of a line.
+                self._end_line()
                 self._ended = True
                 rest, self._rest = self._rest, b""
                 self.sink.lose(len(rest) - self.sink.write(memoryview(rest), self.source), self.source)
@@ -147,12 +147,18 @@ class Channel:
         """Nobody has the other end any more."""
         assert self._descriptor is not None
         self._pump.remove(self._descriptor, self)
+        self._end_line()
         self._ended = True
         rest = memoryview(self._rest)
         if rest:
             self._hand_on(rest, len(rest))
         if not self.stalled:
             self.close()
+
+    def _end_line(self) -> None:
+        """Last words may lack the end of a line; for whoever follows them it has come."""
+        if self._rest and not self._ended and not self._rest.endswith(b"\n"):
+            self._recent.add(b"\n", self.source.pid, self.source.channel)
 
     def _grow(self) -> None:
         """A writer that fills its pipe waits less if it is larger; an ordinary user can only have so many."""

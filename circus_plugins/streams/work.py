@@ -14,8 +14,9 @@ from circus_core.model import Refuse
 from circus_plugins.streams import OutputLost
 from circus_plugins.streams.channel import Channel, pipe
 from circus_plugins.streams.choice import CHANNELS, Choice, choose
+from circus_plugins.streams.following import Following
 from circus_plugins.streams.pump import Pump
-from circus_plugins.streams.recent import KEPT, Recent
+from circus_plugins.streams.rings import Rings, kept
 from circus_plugins.streams.shared import Shared
 from circus_plugins.streams.sink import Source
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from circus_plugins.streams.sink import Sink
 
 STDOUT = 1
-LINES = 10
-"""So many lines of standard error tell why a process ended."""
 LAST_WORDS = 2.0
 """Seconds that whoever reads the output has when circusd ends."""
 
@@ -39,6 +38,7 @@ class _Pipes:
     """What was made for a process that is about to be spawned: our ends and their sinks, and the child's ends."""
 
     launch: Launch
+    watcher: WatcherOptions
     ours: dict[str, tuple[int, Shared]] = field(factory=dict)
     theirs: list[int] = field(factory=list)
 
@@ -60,8 +60,8 @@ class Work:
         self._chosen: dict[str, tuple[WatcherOptions, dict[str, Choice]]] = {}
         self._pending: dict[tuple[str, int], _Pipes] = {}
         self._channels: dict[int, list[tuple[Channel, Launch]]] = {}
-        self._recent: dict[tuple[str, int], Recent] = {}
-        self._ended: dict[tuple[str, int], int] = {}
+        self.following = Following()
+        self.rings = Rings(self.following)
         self._changes: set[str] = set()
 
     # Before a spawn
@@ -81,7 +81,7 @@ class Work:
         self.forget(*slot)
         chosen = self._choices(watcher)
         joined = bool(watcher.extra.get("redirect_stderr"))
-        made = self._pending[slot] = _Pipes(launch)
+        made = self._pending[slot] = _Pipes(launch, watcher)
         ends = {"stdout": launch.stdout, "stderr": launch.stderr}
         try:
             for channel in CHANNELS:
@@ -127,9 +127,7 @@ class Work:
         if made is None:
             return
         made.close_theirs()
-        recent = self._recent.get(slot)
-        if recent is None:
-            recent = self._recent[slot] = Recent(KEPT)
+        recent = self.rings.of(slot, kept(made.watcher))
         for channel, (descriptor, sink) in made.ours.items():
             source = Source(process.watcher, process.wid, process.pid, channel)
             reader = Channel(descriptor, source, sink, recent, self._pump, self._over)
@@ -139,16 +137,7 @@ class Work:
         """Read what it said last; what it started may still have the pipe, and is read until that ends too."""
         for channel, _launch in tuple(self._channels.get(pid, ())):
             channel.drain()
-        if (watcher, wid) in self._recent:
-            self._ended[watcher, wid] = pid
-
-    def last_words(self, watcher: WatcherOptions, wid: int) -> list[str] | None:
-        """The last lines of standard error of the process that ended last in a slot."""
-        slot = watcher.name, wid
-        if slot not in self._ended:
-            return None
-        channel = "stdout" if watcher.extra.get("redirect_stderr") else "stderr"
-        return self._recent[slot].last_lines(LINES, channel, self._ended[slot])
+        self.rings.ended((watcher, wid), pid)
 
     def changed(self, name: str) -> None:
         """Options of a watcher's streams changed; several may in one order."""
@@ -167,9 +156,7 @@ class Work:
 
     def removed(self, watcher: str) -> None:
         """Forget what was said by a watcher that is no more."""
-        for kept in (self._recent, self._ended):
-            for slot in [slot for slot in kept if slot[0] == watcher]:
-                del kept[slot]
+        self.rings.removed(watcher)
         self._chosen.pop(watcher, None)
 
     def lost(self, watcher: str) -> list[Shared]:
@@ -203,6 +190,7 @@ class Work:
         for shared in sinks:
             shared.abandon()
         self._pump.close()
+        self.following.close()
 
     def _all(self) -> list[Channel]:
         return [channel for pairs in self._channels.values() for channel, _launch in pairs]
@@ -259,6 +247,7 @@ class Work:
         for name in names:
             watcher = self._supervisor.watchers.get(name)
             if watcher is not None:
+                self.rings.resize(watcher.options)
                 self._redirect(watcher.options)
 
     def _redirect(self, watcher: WatcherOptions) -> None:

@@ -129,15 +129,22 @@ def hooks_page() -> str:
         " out the others. [How the bus calls them](../../explanation/architecture.md#the-bus) is explained with the"
         " architecture.",
     ]
-    groups = {"Lifecycle": Lifecycle, "Interventions": Interventions, "Events": event_hooks()}
+    groups = {"Lifecycle": hooks(Lifecycle), "Interventions": hooks(Interventions), "Of bundled plugins": added_hooks()}
+    groups["Events"] = hooks(event_hooks())
+    told = {"Lifecycle": inspect.getdoc(Lifecycle), "Interventions": inspect.getdoc(Interventions)}
+    told |= {"Of bundled plugins": ADDED_HOOKS, "Events": EVENT_HOOKS}
     for title, group in groups.items():
-        lines += [f"## {title}", prose(inspect.getdoc(group) or EVENT_HOOKS)]
-        for name, function in hooks(group).items():
+        lines += [f"## {title}", prose(told[title])]
+        for name, function in group.items():
             lines += [f"(hook-{slug(name)})=", f"### `{name}`"]
             lines += [f"```python\n{signature(name, function)}\n```", prose(inspect.getdoc(function))]
     return "\n\n".join(lines) + "\n"
 
 
+ADDED_HOOKS = (
+    "Declared by a plugin of circus-bus, and only there where it is loaded. A plugin that does without it marks its"
+    " implementation with `hookimpl(optionalhook=True)`."
+)
 EVENT_HOOKS = (
     "Told after something happened, in the order it happened; there is nothing to answer. `event` is an instance of the"
     " class in [events](events.md)."
@@ -147,6 +154,16 @@ EVENT_HOOKS = (
 def hooks(group: type) -> dict[str, Any]:
     """The hook specifications of one group, by name, in the order they were written."""
     return {name: getattr(group, name) for name in vars(group) if name.startswith("circus_")}
+
+
+def added_hooks() -> dict[str, Any]:
+    """The hooks that bundled plugins declare (`circus_add_hookspecs`)."""
+    found: dict[str, Any] = {}
+    for loaded in assembly().bus.loaded.values():
+        add = getattr(loaded.plugin, "circus_add_hookspecs", None)
+        if add is not None:
+            found |= hooks(add())
+    return found
 
 
 def signature(name: str, function: Any) -> str:

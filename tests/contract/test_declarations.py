@@ -41,7 +41,7 @@ def declarations() -> dict[str, Any]:
         options |= {f"{name}-option:{key}": option for key, option in (declared(cls) if cls else {}).items()}
     for word in BUNDLED:
         options |= {f"{word}-option:{key}": option for key, option in declared(find(word).Options).items()}
-    hooks = reference.hooks(Lifecycle) | reference.hooks(Interventions)
+    hooks = reference.hooks(Lifecycle) | reference.hooks(Interventions) | reference.added_hooks()
     # The hooks of events are made from the events, and tried all alike; `circus_event` is the one besides.
     hooks["circus_event"] = reference.hooks(event_hooks())["circus_event"]
     return {

@@ -39,8 +39,9 @@ def test_every_option_has_an_entry_with_help(pages: dict[str, str]) -> None:
 
 def test_every_hook_has_an_entry_with_a_description(pages: dict[str, str]) -> None:
     found = entries(pages["hooks"])
-    for group in (Lifecycle, Interventions, event_hooks()):
-        for name, function in reference.hooks(group).items():
+    groups = [reference.hooks(group) for group in (Lifecycle, Interventions, event_hooks())]
+    for group in (*groups, reference.added_hooks()):
+        for name, function in group.items():
             assert name in found
             assert inspect.getdoc(function), f"{name} has no docstring"
 

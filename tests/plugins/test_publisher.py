@@ -91,6 +91,49 @@ def test_nothing_is_encoded_while_nobody_listens(monkeypatch: pytest.MonkeyPatch
     asyncio.run(main())
 
 
+@pytest.mark.covers("hook:circus_serve_topics")
+def test_others_publish_what_somebody_subscribed_to_besides_events() -> None:
+    class Weather:
+        def __init__(self) -> None:
+            self.wanted: list[set[str]] = []
+            self.publish: Callable[[str, dict[str, object]], None] = lambda topic, message: None
+
+        def circus_serve_topics(
+            self, topics: frozenset[str], publish: Callable[[str, dict[str, object]], None]
+        ) -> None:
+            self.wanted.append(set(topics))
+            self.publish = publish
+
+    async def main() -> None:
+        weather = Weather()
+        async with opened(publisher=True) as supervisor:
+            supervisor.bus.load("weather", weather)
+            everything, events = Subscriber(b""), Subscriber(b"watcher.", b"sync.x", b"event.")
+            await until(lambda: len(plugin(supervisor, "publisher")._outlet.topics) == 4)
+            assert weather.wanted == []
+            one, two = Subscriber(b"weather.here"), Subscriber(b"weather.here", b"weat")
+            await until(lambda: weather.wanted[-1:] == [{"weather.here", "weat"}])
+            weather.publish("weather.here", {"sun": True})
+            weather.publish("weather.there", {"sun": False})
+            assert await one.messages.get() == [b"weather.here", b'{"sun": true}']
+            assert [(await two.messages.get())[0] for _ in range(2)] == [b"weather.here", b"weather.there"]
+            supervisor.bus.publish(spawned())
+            assert (await events.messages.get())[0] == b"watcher.one.spawn"
+            two.close()
+            await until(lambda: weather.wanted[-1] == {"weather.here"})
+            one.close()
+            await until(lambda: weather.wanted[-1] == set())
+            assert len(weather.wanted) <= 5
+            weather.publish("weather.here", {"sun": True})
+            supervisor.bus.publish(spawned())
+            topics = [(await everything.messages.get())[0] for _ in range(4)]
+            assert topics == [b"weather.here", b"weather.there", b"watcher.one.spawn", b"watcher.one.spawn"]
+            everything.close()
+            events.close()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("endpoint", [None, "tcp://127.0.0.1:*", "ipc://@circus-test-last-events"])
 def test_the_last_events_of_a_shutdown_reach_who_is_connected(endpoint: str | None) -> None:
     async def main() -> None:
