@@ -13,6 +13,7 @@ from circus_core.events import PluginFailed, PluginStarted
 if TYPE_CHECKING:
     from circus_core.bus import Bus
     from circus_core.events import Event
+    from circus_core.loaded import Loaded
     from circus_plugins.client import AsyncClient
 
 log = logging.getLogger("circus.plugin.host")
@@ -40,6 +41,16 @@ class Reporter:
             self._failed.append(happened.fields())
         elif not isinstance(happened, PluginStarted):
             self._published.append({"event": happened.name, **happened.fields()})
+        self._report_soon()
+
+    def flooded(self, loaded: Loaded) -> None:
+        """A plugin gives circusd too many commands."""
+        loaded.last_error = "it gave circusd too many commands within a second"
+        log.warning("plugin %s: %s; they have their turn, between those of others", loaded.name, loaded.last_error)
+        if self._token:
+            self._report_soon()
+
+    def _report_soon(self) -> None:
         if self._due is None:
             self._due = asyncio.get_running_loop().call_soon(self._send)
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circus_core.bus import Bus
@@ -36,12 +37,21 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 LAST_WORDS = 2.0
 """Seconds that handlers have, when the process is told to end, for the event they work on and those still to come."""
 
+FLOOD = 1000
+"""Commands within a second that are too many to be meant."""
+
 
 class HostClient:
-    """A plugin's client in a process of its own. It also knows where circusd is, as Circus' plugins want to."""
+    """A plugin's client in a process of its own. It also knows where circusd is, as Circus' plugins want to.
 
-    def __init__(self, client: AsyncClient, orders: Orders) -> None:
+    `flooded` is called when a plugin begins to give more commands than make sense; they are given all the same.
+    """
+
+    def __init__(self, client: AsyncClient, orders: Orders, flooded: Callable[[], None]) -> None:
         self._client = client
+        self._flooded = flooded
+        # How many within the second that began then, and whether the one before had too many.
+        self._given, self._since, self._flooding = 0, 0.0, False
         self.endpoint = orders.endpoint
         self.pubsub_endpoint = orders.pubsub_endpoint
         self.check_delay = orders.check_delay
@@ -50,14 +60,25 @@ class HostClient:
 
     async def call(self, command: str, **properties: Any) -> dict[str, Any]:
         """As `circus_core.plugin.Client.call`."""
+        self._count()
         return await self._client.call(command, **properties)
 
     def cast(self, command: str, **properties: Any) -> None:
         """As `circus_core.plugin.Client.cast`."""
+        self._count()
         try:
             self._client.cast(command, **properties)
         except CircusError as error:
             log.error("%s was not sent: %s", command, error)
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if now - self._since >= 1:
+            self._flooding = self._given >= FLOOD
+            self._given, self._since = 0, now
+        self._given += 1
+        if self._given == FLOOD and not self._flooding:
+            self._flooded()
 
 
 class Running:
@@ -150,7 +171,8 @@ class Running:
         if each.memory is not None:
             loaded.memory = SharedMemory(each.memory)
         if isinstance(plugin, CircusPlugin):
-            plugin.equip(each.name, HostClient(self._client, self._orders), options, loaded)
+            client = HostClient(self._client, self._orders, partial(self._reporter.flooded, loaded))
+            plugin.equip(each.name, client, options, loaded)
 
     # Delivering
 

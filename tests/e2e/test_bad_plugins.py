@@ -84,7 +84,7 @@ FAULTS = {
     "Blocking": (r"\d+ events? behind +it has event \d+ in hand", ""),
     "Exiting": (r"not at work +its process exited with status 3", "plugin:bad: its process exited with status 3"),
     "Leaking": (r"disabled +circus_event: MemoryError", "plugin bad: circus_event failed"),
-    "Flooding": (r"well +watcher_started", ""),
+    "Flooding": (r"well +it gave circusd too many commands within a second", "plugin bad: it gave circusd too many"),
     "Dying": (
         r"its process was killed by SIGKILL while event \d+ was being handled",
         r"plugin:bad/1: pid \d+ was killed by SIGKILL",
