@@ -27,11 +27,15 @@ ENTRY_POINTS = "circus.streams"
 
 @frozen
 class Choice:
-    """The sink of one channel, before anything is opened. `options` is what the class declares, or keywords."""
+    """The sink of one channel, before anything is opened. `options` is what the class declares, or keywords.
+
+    `owner` is the watcher and the channel if nobody else is to write to it.
+    """
 
     word: str
     make: Callable[[Any], Sink]
     options: Any
+    owner: tuple[str, str] | None = None
 
     def expanded(self, launch: Launch) -> Any:
         """The options with `$(circus.wid)` and the like for one process."""
@@ -70,12 +74,14 @@ def choose(watcher: WatcherOptions, channel: str) -> tuple[Choice | None, list[P
     except PluginError as error:
         return None, [Problem(title, family + "class", error.message, error.hint)]
     if not (isinstance(cls, type) and issubclass(cls, Sink)):
-        return Choice(str(word), lambda options: _called(cls, options), said), []
+        # An object of somebody else's class is for one watcher, as in Circus.
+        return Choice(str(word), lambda options: _called(cls, options), said, (watcher.name, channel)), []
     raw = {key: Setting(value, text=isinstance(value, str)) for key, value in said.items()}
     section = Section("stream", cls.Options)
     made, problems = structure(section, raw, title=title)
     told = [evolve(problem, key=family + problem.key, message=_of(word, problem)) for problem in problems]
-    return (None if made is None else Choice(str(word), cls, made)), told
+    owner = (watcher.name, channel) if cls.own else None
+    return (None if made is None else Choice(str(word), cls, made, owner)), told
 
 
 def problems(watcher: WatcherOptions) -> Iterator[Problem]:

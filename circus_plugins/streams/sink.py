@@ -42,6 +42,8 @@ class Sink:
     """
 
     Options: ClassVar[type] = NoOptions
+    own: ClassVar[bool] = False
+    """Whether each channel of a watcher has one for itself instead, as long as the watcher is there."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -15,6 +15,7 @@ from circus_plugins.streams import OutputLost
 from circus_plugins.streams.channel import Channel, pipe
 from circus_plugins.streams.choice import CHANNELS, Choice, choose
 from circus_plugins.streams.following import Following
+from circus_plugins.streams.keeping import Keeping
 from circus_plugins.streams.pump import Pump
 from circus_plugins.streams.rings import Rings, kept
 from circus_plugins.streams.shared import Shared
@@ -57,6 +58,7 @@ class Work:
         self._plugin = plugin
         self._pump = Pump()
         self._shared: dict[Hashable, Shared] = {}
+        self._keeping = Keeping()
         self._chosen: dict[str, tuple[WatcherOptions, dict[str, Choice]]] = {}
         self._pending: dict[tuple[str, int], _Pipes] = {}
         self._channels: dict[int, list[tuple[Channel, Launch]]] = {}
@@ -158,6 +160,7 @@ class Work:
         """Forget what was said by a watcher that is no more."""
         self.rings.removed(watcher)
         self._chosen.pop(watcher, None)
+        self._keeping.release(watcher, set())
 
     def lost(self, watcher: str) -> list[Shared]:
         """The sinks of a watcher that lost something."""
@@ -165,7 +168,7 @@ class Work:
 
     def sinks(self, watcher: str, channel: str) -> list[Sink]:
         """What one channel of a watcher leads to."""
-        return [shared.sink for shared in self._of(watcher, channel)]
+        return [shared.sink for shared in self._of(watcher, channel) | self._keeping.of(watcher, channel)]
 
     def _of(self, watcher: str, *channels: str) -> set[Shared]:
         return {
@@ -208,8 +211,7 @@ class Work:
     def _sink(self, choice: Choice, launch: Launch) -> Shared:
         options = choice.expanded(launch)
         hashable: Hashable = tuple(sorted(options.items())) if isinstance(options, dict) else options
-        # An object of somebody else's class is for one watcher, as in Circus.
-        key = choice.word, hashable, launch.watcher if isinstance(options, dict) else ""
+        key = choice.word, hashable, choice.owner
         shared = self._shared.get(key)
         if shared is None:
             name = getattr(options, "filename", None) or getattr(options, "address", None) or choice.word
@@ -221,6 +223,8 @@ class Work:
             except Exception as error:
                 raise CircusError(f"{choice.word} cannot be made: {type(error).__name__}: {error}") from error
             shared = self._shared[key] = Shared(key, str(name), sink, self._told, self._unused)
+            if choice.owner:
+                self._keeping.keep(*choice.owner, shared)
         return shared
 
     def _unused(self, shared: Shared) -> None:
@@ -268,6 +272,7 @@ class Work:
                     continue
                 sink.promise()
                 channel.redirect(sink)
+        self._keeping.release(watcher.name, self._of(watcher.name))
         if replace:
             self._plugin.client.cast("reload", name=watcher.name)
 

@@ -103,6 +103,33 @@ async def test_a_program_around_it_reads_the_queue(supervise: Any) -> None:
         assert streams.sinks("one", "stderr") == []
 
 
+async def test_a_program_around_it_reads_whoever_of_a_watcher_speaks(supervise: Any) -> None:
+    streams = Streams()
+    given = {"stdout__class": "QueueStream", "stderr__class": "QueueStream"}
+    one = streamed("One", "sh -c 'echo $$; echo err >&2; exec sleep 1000'", numprocesses=2, **given)
+    two = streamed("two", "sh -c 'echo two; exec sleep 1000'", **given)
+    read: list[dict[str, Any]] = []
+
+    async def reads() -> None:
+        async for said in streams.sinks("one")[0]:
+            read.append(said)
+
+    async with supervise(one, two, plugins={"streams": streams}) as run:
+        reading = asyncio.create_task(reads())
+        await comes(lambda: len(read) == 2)
+        os.kill(run.pids("one")[0], signal.SIGKILL)
+        await comes(lambda: len(read) == 3)
+        await run.call("restart", name="one", waiting=True)
+        await comes(lambda: len(read) == 5)
+        assert all(said == {"data": b"%d\n" % said["pid"], "pid": said["pid"], "name": "stdout"} for said in read)
+        assert streams.sinks("one") != streams.sinks("two") != streams.sinks("two", "stderr")
+        await run.call("set", name="two", options={"stdout_stream.class": "StdoutStream"})
+        await comes(lambda: type(streams.sinks("two")[0]).__name__ == "StdoutStream")
+        await run.call("rm", name="one", waiting=True)
+        await asyncio.wait_for(reading, PATIENCE)
+        assert streams.sinks("one") == []
+
+
 @pytest.mark.covers("option:redirect_stderr")
 async def test_standard_error_can_go_where_standard_output_goes(supervise: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.log"
