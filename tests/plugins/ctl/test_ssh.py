@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,21 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.plugins.ctl.stub import Stub
-
-
-@pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the stand-in before the real ssh; the file that has its arguments."""
-    program = tmp_path / "bin" / "ssh"
-    program.parent.mkdir()
-    script = __file__.replace("test_ssh.py", "fake_ssh.py")
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    monkeypatch.setenv("SSH_TOLD", str(tmp_path / "told"))
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    return tmp_path / "told"
 
 
 def test_requests_go_through(stub: Stub, told: Path, tmp_path: Path) -> None:

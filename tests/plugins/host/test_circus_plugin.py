@@ -142,6 +142,19 @@ async def test_circusd_tells_it_where_events_are(hosting):
         process.terminate()
 
 
+async def test_commands_and_events_go_through_ssh(hosting, told, tmp_path):
+    where = [word.replace("ipc://", f"ipc://{tmp_path}/") for word in WHERE]
+    async with (
+        hosting(ENDPOINTS) as running,
+        plugin("plugin.py:Witness", *where, "--ssh", "me@there") as process,
+    ):
+        await running.notes.wait_for("witness", hook="startup")
+        running.supervisor.bus.publish(WatcherUpdated(watcher="a", option="x"))
+        await running.notes.wait_for("witness", hook="event")
+        assert " -- me@there " in told.read_text()
+        process.terminate()
+
+
 async def test_it_goes_on_with_the_circusd_that_comes_next(hosting):
     configuration = ENDPOINTS + "[watcher:app]\ncmd = sleep 1000\ncopy_env = True\n"
     async with contextlib.AsyncExitStack() as stack:

@@ -1,0 +1,23 @@
+"""What tests of several plugins and programs need."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a stand-in before the real ssh; the file that has its arguments."""
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    script = Path(__file__).with_name("fake_ssh.py")
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setenv("SSH_TOLD", str(tmp_path / "told"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "told"
