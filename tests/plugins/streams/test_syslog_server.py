@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RSYSLOGD = shutil.which("rsyslogd") or "/usr/sbin/rsyslogd"
 RULES = """
 global(workDirectory="{folder}" maxMessageSize="64k" parser.escapeControlCharactersOnReceive="off")
+main_queue(queue.type="LinkedList" queue.workerThreads="1")
 module(load="imtcp")
 module(load="imudp")
 module(load="imuxsock" sysSock.use="off")
