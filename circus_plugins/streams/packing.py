@@ -30,20 +30,23 @@ os.utime(unfinished, ns=(found.st_atime_ns, found.st_mtime_ns))
 os.rename(unfinished, finished)
 """
 
+_under_way: set[str] = set()
+"""What this process has packed just now. A sink may be closed and opened anew meanwhile, as its only process ends."""
+
 
 class Packing:
     """The files of one log that are being packed. A file may be renamed meanwhile: it is known by its inode."""
 
     def __init__(self, base: str) -> None:
         self._base = base
-        self._under_way: set[int] = set()
 
     def tidy(self) -> None:
         """Remove what was left when a circusd ended while it packed."""
         for suffix in (UNFINISHED, FINISHED):
             for path in glob.glob(f"{glob.escape(self._base)}.*{suffix}"):
-                with suppress(OSError):
-                    os.unlink(path)
+                if path.removesuffix(suffix) not in _under_way:
+                    with suppress(OSError):
+                        os.unlink(path)
 
     def start(self, path: str, where: Callable[[int], str | None]) -> None:
         """Pack a file; once that is done, `where` says by the inode what it is called now, or None if it is gone."""
@@ -52,19 +55,19 @@ class Packing:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 inode = os.fstat(file).st_ino
-                if inode in self._under_way:
-                    return
                 target = f"{self._base}.{inode}"
+                if target in _under_way:
+                    return
                 Aside(PACK, target, done=lambda: self._ended(inode, target, where), stdin=file)
             finally:
                 os.close(file)
         except (OSError, SpawnError) as error:
             log.error("%s cannot be packed: %s", path, error)
             return
-        self._under_way.add(inode)
+        _under_way.add(target)
 
     def _ended(self, inode: int, target: str, where: Callable[[int], str | None]) -> None:
-        self._under_way.discard(inode)
+        _under_way.discard(target)
         path = where(inode)
         try:
             if path is None:

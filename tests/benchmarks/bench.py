@@ -15,19 +15,21 @@ UP_PATIENCE = 60.0
 
 @dataclass
 class Bench:
-    """`program` is the compiled child, or None; `peers` limits whom ours is measured beside, None being all."""
+    """`program` is the compiled child, or None; `peers` limits whom ours is measured beside, None being all;
+    `size` is how many bytes children write."""
 
     cache: Cache
     program: Path | None
     rounds: int
     peers: Sequence[str] | None = None
+    size: int = 0
     tried: dict[type[Supervisor], str | None] = field(default_factory=dict)
 
     def pick(self, kinds: Sequence[type[Supervisor]], report: Report) -> list[type[Supervisor]]:
         """Those of `kinds` that were asked for and are here; the report gets to know which are not here, and why."""
         found = []
         for kind in kinds:
-            always = kind.name.startswith("ours") or kind.name == "C loop"
+            always = kind.name.startswith("ours") or kind.name in ("C loop", "splice loop", "cat")
             if self.peers is not None and not always and kind.name.split()[0] not in self.peers:
                 continue
             if kind not in self.tried:

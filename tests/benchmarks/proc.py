@@ -85,6 +85,16 @@ def memory(pids: Iterable[int]) -> Memory:
     return Memory(sums["Rss:"], sums["Anonymous:"], sums["Pss:"])
 
 
+def peak(pids: Iterable[int]) -> int:
+    """Sum in KB of the most memory that each of `pids` has ever had resident (VmHWM)."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1])
+    return total
+
+
 def wait_for_end(pidfd: int, timeout: float) -> int:
     """When the process ended, in ns of CLOCK_MONOTONIC. TimeoutError if it lives after `timeout` s."""
     poll = select.poll()

@@ -16,9 +16,9 @@ from pathlib import Path
 import proc
 from bench import Bench, say
 from install import Cache, NotHereError
-from suites import hosted, per_event, publish, requests, respawn, status, thousand
+from suites import hosted, output, per_event, publish, requests, respawn, status, thousand
 
-SUITES = (thousand, respawn, requests, status, per_event, publish, hosted)
+SUITES = (thousand, respawn, requests, status, per_event, publish, hosted, output)
 NAMES = [name for suite in SUITES for name in suite.NAMES]
 OURS_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 CACHE = Path(os.environ.get("CIRCUS_BENCH_CACHE") or Path.home() / ".cache" / "circus-bus-bench")
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NotHereError as error:
         say(f"the children are shell scripts: {error}")
         program = None
-    bench = Bench(cache, program, args.rounds, None if args.peers is None else args.peers.split(","))
+    bench = Bench(cache, program, args.rounds, None if args.peers is None else args.peers.split(","), args.size)
 
     load = os.getloadavg()[0]
     print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, load {load:.1f}")
@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", metavar="NAMES", help="only these peers, joined by commas; '' for none")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures to FILE")
     parser.add_argument("--rounds", metavar="N", type=int, default=3, help="default: %(default)s")
+    size_help = "how much children write where output is measured, in $TMPDIR; default: %(default)s"
+    parser.add_argument("--size", metavar="BYTES", type=int, default=1 << 31, help=size_help)
     parser.add_argument("--no-install", dest="install", action="store_false", help="leave out peers that are not here")
     cache_help = "where peers are put; default: $CIRCUS_BENCH_CACHE or %(default)s"
     parser.add_argument("--cache", metavar="DIR", type=Path, default=CACHE, help=cache_help)

@@ -36,9 +36,10 @@ class Client(ABC):
 class ZmqClient(Client):
     """A DEALER socket; JSON is made and read as a client would, once per request."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, command: str = "list") -> None:
         import zmq
 
+        self.command = command
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVTIMEO, 10_000)
@@ -59,7 +60,7 @@ class ZmqClient(Client):
         return True
 
     def _send(self, number: int) -> None:
-        self.socket.send(json.dumps({"command": "list", "properties": {}, "id": number}).encode())
+        self.socket.send(json.dumps({"command": self.command, "properties": {}, "id": number}).encode())
 
 
 class XmlRpcClient(Client):

@@ -9,11 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import proc
 from children import Nursery
 from install import Cache
+
+Kind = TypeVar("Kind", bound="Supervisor")
 
 
 class Supervisor(ABC):
@@ -92,17 +94,19 @@ class Supervisor(ABC):
 
 @contextmanager
 def lives(
-    cache: Cache, program: Path | None, kinds: Sequence[type[Supervisor]], count: int
-) -> Iterator[list[Supervisor]]:
-    """One supervisor of each kind, configured for `count` children and not launched. At the end nothing is left."""
+    cache: Cache, program: Path | None, kinds: Sequence[type[Kind]], children: int | Sequence[str]
+) -> Iterator[list[Kind]]:
+    """One supervisor of each kind, not launched, for so many children or those of these names. At the end nothing is
+    left."""
+    names = [f"{number:04d}" for number in range(children)] if isinstance(children, int) else children
     folders: list[Path] = []
-    supervisors: list[Supervisor] = []
+    supervisors: list[Kind] = []
     try:
         for kind in kinds:
             folders.append(Path(tempfile.mkdtemp(prefix="bench-")))
             nursery = Nursery(folders[-1], program)
             supervisors.append(kind(cache, folders[-1], nursery))
-            supervisors[-1].configure([f"{number:04d}" for number in range(count)])
+            supervisors[-1].configure(names)
         yield supervisors
     finally:
         proc.end_descendants()

@@ -8,9 +8,11 @@ import gzip
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,17 +58,28 @@ async def piped(sink: Sink, said: Sequence[Sequence[bytes]], *, recent: Recent |
         shared.promise()
         Channel(ours, source, shared, recent or Recent(0), pump, lambda channel: None)
         ends.append(theirs)
+        os.set_blocking(theirs, False)
     longest = max(map(len, said))
     for number in range(longest):
         for end, pieces in zip(ends, said, strict=True):
             if number < len(pieces):
-                os.write(end, pieces[number])
+                await written(end, pieces[number])
         await asyncio.sleep(0)
     for end in ends:
         os.close(end)
     await asyncio.wait_for(over.wait(), 20)
     pump.close()
     return told
+
+
+async def written(end: int, piece: bytes) -> None:
+    """Write to a pipe whose reader is in this thread too, and so cannot be waited for."""
+    assert len(piece) <= select.PIPE_BUF, "may be written in part"
+    while True:
+        with suppress(BlockingIOError):
+            os.write(end, piece)
+            return
+        await asyncio.sleep(0)
 
 
 def in_pieces(text: bytes, cuts: Sequence[int]) -> list[bytes]:
