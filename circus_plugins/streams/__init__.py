@@ -169,8 +169,9 @@ class Streams(CircusPlugin):
         if not any(_has_stream(watcher) for watcher in config.watchers.values()):
             return ()
         from circus_plugins.streams.choice import problems
+        from circus_plugins.streams.clashes import clashes
 
-        return [problem for watcher in config.watchers.values() for problem in problems(watcher)]
+        return [*(problem for watcher in config.watchers.values() for problem in problems(watcher)), *clashes(config)]
 
     def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
         """Keep a watcher stopped whose output could not go where it should."""

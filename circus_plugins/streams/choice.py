@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -43,12 +44,21 @@ class Choice:
         texts = self.options if isinstance(self.options, dict) else _texts(self.options)
         new = {}
         for key, text in texts.items():
-            if isinstance(text, str) and ("$" in text or "((" in text):
+            if isinstance(text, str) and varies(text):
                 known = {**environment_variables(launch.env), **known}
                 new[key] = expand_wid(expand(text, known), str(launch.wid))
+        filename = new.get("filename", texts.get("filename"))
+        if isinstance(filename, str) and not isinstance(self.options, dict) and not os.path.isabs(filename):
+            # However it is written, it is one file, and one sink's.
+            new["filename"] = os.path.abspath(filename) if filename else filename
         if not new:
             return self.options
         return {**self.options, **new} if isinstance(self.options, dict) else evolve(self.options, **new)
+
+
+def varies(text: str) -> bool:
+    """Whether a text may have variables in it, so that only a launch tells what it is."""
+    return "$" in text or "((" in text
 
 
 def settings(watcher: WatcherOptions, channel: str) -> dict[str, object]:
@@ -69,6 +79,8 @@ def choose(watcher: WatcherOptions, channel: str) -> tuple[Choice | None, list[P
             hint = f"name a class, such as FileStream; there are {', '.join(BUNDLED)}"
             return None, [Problem(title, family + next(iter(said)), f"belongs to no {family}class", hint)]
         word = "FileStream"
+    if (bundled := str(word).removeprefix(CIRCUS)) in BUNDLED:
+        word = bundled
     try:
         cls = find(str(word))
     except PluginError as error:
@@ -91,7 +103,7 @@ def problems(watcher: WatcherOptions) -> Iterator[Problem]:
         yield from found
         path = getattr(choice.options, "filename", None) if choice else None
         # Where it has a variable, only a launch tells.
-        reason = unwritable(path) if path and "$" not in path and "((" not in path else ""
+        reason = unwritable(path) if path and not varies(path) else ""
         if reason:
             message, hint = f"{path} cannot be opened: {reason}", "make its folder, or name another file"
             yield Problem(f"watcher:{watcher.name}", f"{channel}_stream.filename", message, hint, warning=True)
