@@ -18,6 +18,15 @@ MARK = "CIRCUS_PROCESS"
 _MARKED = re.compile(rb"(?:\A|\0)" + MARK.encode() + rb"=([^\0]*)")
 
 
+def mark(family: str, number: int, wid: int) -> str:
+    """The mark of a process: its watcher's `family`, its own number, and its wid.
+
+    A supervisor of later can tell by it what became of the processes of one that was killed: with /proc/PID/stat and
+    the pipes in /proc/PID/fd it has all that it needs to go on with them.
+    """
+    return f"{family}/{number}.{wid}"
+
+
 class Strangers:
     """Processes that are not our children by spawn, as they were at one moment."""
 
@@ -59,7 +68,7 @@ class Strangers:
         return {pid for pid in members if not self.stats[pid].alive} if dead else members
 
     def family(self, name: str) -> set[int]:
-        """The living with any mark `name`/NUMBER."""
+        """The living with any `mark` of this family."""
         marks = (mark for mark in self._marked if mark.rpartition("/")[0] == name)
         return {pid for mark in marks for pid in self._marked[mark]}
 

@@ -18,7 +18,7 @@ from circus_core import tree
 from circus_core.consent import objection
 from circus_core.ending import Ending, noticed
 from circus_core.events import SignalSent
-from circus_core.kinship import Released
+from circus_core.kinship import Released, mark
 from circus_core.model import Exit, ProcessRef, ProcessState
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Process:
     @property
     def mark(self) -> str:
         """What tells its descendants from those of any other process; see `circus_core.kinship`."""
-        return f"{self.owner.family}/{self._number}"
+        return mark(self.owner.family, self._number, self.wid)
 
     @property
     def ref(self) -> ProcessRef:

@@ -15,6 +15,7 @@ from attrs import define
 from circus_core.consent import objection
 from circus_core.errors import CircusError
 from circus_core.events import ProcessExited, ProcessSpawned
+from circus_core.kinship import mark
 from circus_core.process import Process
 from circus_core.readiness import Readiness
 from circus_core.spawn import spawn
@@ -174,7 +175,7 @@ class Slots:
 
     def _spawn(self, wid: int, number: int) -> int:
         around, options = self.around, self.options
-        launch = around.recipe(options).launch(wid, f"{self.family}/{number}")
+        launch = around.recipe(options).launch(wid, mark(self.family, number, wid))
         pid = spawn(around.bus.adjust("circus_adjust_launch", "launch", launch, watcher=options))
         log.debug("%s/%d: spawned pid %d", options.name, wid, pid)
         return pid

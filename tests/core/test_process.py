@@ -52,7 +52,7 @@ class Nursery:
 
     def process(self, code):
         number = len(self.processes) + 1
-        env = {**os.environ, MARK: f"{self.owner.family}/{number}"}
+        env = {**os.environ, MARK: f"{self.owner.family}/{number}.1"}
         pid = spawn(Launch(watcher="w", wid=1, argv=(sys.executable, "-c", code), env=env))
         made = Process("w", 1, pid, number, self.bus, self.reaper, self.owner)
         self.processes.append(made)
