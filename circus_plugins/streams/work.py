@@ -203,8 +203,16 @@ class Work:
     def _choices(self, watcher: WatcherOptions) -> dict[str, Choice]:
         kept = self._chosen.get(watcher.name)
         if kept is None or kept[0] is not watcher:
-            found = {channel: choose(watcher, channel)[0] for channel in CHANNELS}
-            kept = watcher, {channel: choice for channel, choice in found.items() if choice is not None}
+            before = kept[1] if kept else {}
+            kept = watcher, {}
+            for channel in CHANNELS:
+                choice, problems = choose(watcher, channel)
+                wrong = next((problem for problem in problems if not problem.warning), None)
+                if wrong:
+                    self._plugin.log.error("%s; its output goes where it went", wrong)
+                    choice = before.get(channel)
+                if choice:
+                    kept[1][channel] = choice
             self._chosen[watcher.name] = kept
         return kept[1]
 

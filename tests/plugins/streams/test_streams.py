@@ -288,6 +288,25 @@ async def test_a_stream_that_is_set_is_in_force_at_once_and_no_process_is_replac
     assert lines == [f"line {number}" for number in range(len(lines))]
 
 
+async def test_a_stream_that_cannot_be_leaves_output_where_it_went(
+    supervise: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "one.log"
+    one = streamed("one", python(COUNTING), stdout__filename=str(path))
+    async with supervise(one, plugins={"streams": Streams()}) as run:
+        await comes(lambda: said(path, "line 3\n"))
+        pids = run.pids("one")
+        await run.call("set", name="one", options={"stdout_stream.max_bytes": "lots"})
+        await comes(lambda: "stdout_stream.max_bytes: 'lots' isn't a size" in caplog.text)
+        size = path.stat().st_size
+        await comes(lambda: path.stat().st_size > size)
+        assert run.pids("one") == pids
+        os.kill(pids[0], signal.SIGKILL)
+        await run.events.wait_for("process_spawned", watcher="one", count=2)
+        size = path.stat().st_size
+        await comes(lambda: path.stat().st_size > size)
+
+
 async def test_a_stream_for_processes_that_had_none_takes_new_processes(supervise: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.log"
     async with supervise(watcher("one", "sh -c 'echo up; exec sleep 1000'"), plugins={"streams": Streams()}) as run:
