@@ -317,3 +317,14 @@ def test_events_lost_are_told_as_any_event_is():
     bus = bus_with(heard := Everything())
     bus.publish(EventsLost(first=3, last=9))
     assert (heard.seen[0].name, heard.seen[0].first, heard.seen[0].last) == ("events_lost", 3, 9)
+
+
+def test_an_optional_hook_of_a_plugin_that_is_not_there_is_left_out():
+    class Extra:
+        @hookimpl(optionalhook=True)
+        def circus_choose_tune(self): ...
+
+        def circus_watcher_started(self, event): ...
+
+    bus = bus_with(Extra())
+    assert bus.loaded["p0"].hooks == ("circus_watcher_started",)
