@@ -107,7 +107,7 @@ def _completer(command: Command, argument: Argument, names: Names) -> Callable[.
         return lambda **_: names.plugins()
     if argument.name == "use":
         return lambda **_: names.installed()
-    if argument.name in ("name", "watcher") and command.name not in NEW_NAMES:
+    if argument.name in ("name", "names", "watcher") and command.name not in NEW_NAMES:
         return watchers
     if argument.name == "pid":
         return pids

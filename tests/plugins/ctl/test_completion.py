@@ -38,6 +38,8 @@ def complete(line: str, folder: Path, endpoint: str = "") -> list[str]:
     [
         ("circusctl sta", ["start", "status"]),
         ("circusctl status w", ["web"]),
+        ("circusctl tail -f api w", ["web"]),
+        ("circusctl tail --fo", ["--follow"]),
         ("circusctl stop --match ", ["simple", "glob", "regex"]),
         ("circusctl stop --w", ["--waiting"]),
         ("circusctl signal web 4", ["42"]),
