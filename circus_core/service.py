@@ -15,7 +15,7 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from circus_core import __version__, logs
+from circus_core import __version__, logs, open_files
 from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
 from circus_core.daemon import STOP
 from circus_core.errors import OptionError
@@ -67,6 +67,7 @@ def serve(arguments: Arguments, started: Callable[[], None]) -> int:
         arguments.log_output or options.logoutput,
         arguments.logger_config or options.loggerconfig,
     )
+    open_files.raise_limit()
     if options.debug_gc:
         gc.set_debug(gc.DEBUG_LEAK)
     # What is here by now stays, and the collector need not walk through it again and again.

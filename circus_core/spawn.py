@@ -12,6 +12,7 @@ import resource
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from circus_core import open_files
 from circus_core.errors import SpawnError
 from circus_core.kinds import RLIMITS
 
@@ -27,19 +28,20 @@ _NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 def spawn(launch: Launch) -> int:
     """Start the process in a session and process group of its own, and answer its pid; raises SpawnError."""
     try:
-        child = subprocess.Popen(
-            launch.argv,
-            executable=launch.executable,
-            env=launch.env,
-            cwd=launch.cwd,
-            stdin=_standard(launch.stdin),
-            stdout=_standard(launch.stdout),
-            stderr=_standard(launch.stderr),
-            pass_fds=launch.pass_fds,
-            start_new_session=True,
-            umask=-1 if launch.umask is None else launch.umask,
-            **_user_and_limits(launch),
-        )
+        with open_files.as_given():
+            child = subprocess.Popen(
+                launch.argv,
+                executable=launch.executable,
+                env=launch.env,
+                cwd=launch.cwd,
+                stdin=_standard(launch.stdin),
+                stdout=_standard(launch.stdout),
+                stderr=_standard(launch.stderr),
+                pass_fds=launch.pass_fds,
+                start_new_session=True,
+                umask=-1 if launch.umask is None else launch.umask,
+                **_user_and_limits(launch),
+            )
     except OSError as error:
         raise _refused(error, launch) from error
     except subprocess.SubprocessError as error:

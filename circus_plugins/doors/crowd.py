@@ -7,12 +7,12 @@ spawned need descriptors too.
 from __future__ import annotations
 
 import logging
-import resource
 import time
 from typing import TYPE_CHECKING
 
 import zmq
 
+from circus_core import open_files
 from circus_plugins.doors.cut import cut
 
 if TYPE_CHECKING:
@@ -20,15 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.doors")
 
-SHARE = 4
-"""Each door gets one part in so many of the descriptors that this process may have: there are two doors."""
 AGAIN = 60.0
 """Seconds until it is said again that a door is full."""
-
-
-def capacity() -> int:
-    """How many connections a door may have."""
-    return max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE, 1)
 
 
 class Crowd:
@@ -45,7 +38,7 @@ class Crowd:
     def _came(self, descriptor: int) -> None:
         # A number that is used again has been let go of, whether or not that was told.
         self._within.discard(descriptor)
-        if len(self._within) < capacity():
+        if len(self._within) < open_files.for_connections():
             self._within.add(descriptor)
             return
         cut(descriptor, self._address)
@@ -54,6 +47,6 @@ class Crowd:
             self._said = now + AGAIN
             log.error(
                 "%s: %d clients are connected, and more are turned away; do they close their connections? "
-                "`ulimit -n` allows %d descriptors, and a door takes no more than 1/%d of them",
-                self._option, len(self._within), resource.getrlimit(resource.RLIMIT_NOFILE)[0], SHARE,
+                "no more than %d may be at one endpoint, as circusd has only so many open files (`ulimit -n`)",
+                self._option, len(self._within), open_files.for_connections(),
             )  # fmt: skip

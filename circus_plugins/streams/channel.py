@@ -7,6 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from circus_core import open_files
 from circus_plugins.streams.pump import CHUNK, LONGEST
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ def pipe() -> tuple[int, int]:
     """The end to read, which never blocks, and the end for a child.
 
     The child's end is open for reading too. So a child whose supervisor is killed gets no SIGPIPE when it writes: it
-    has a reader, itself. Its output waits in the pipe for whoever opens that.
+    has a reader, itself. Its output waits in the pipe for whoever opens that. Raises OSError, also where so many files
+    are open that none would be left for clients.
     """
     ours, writing = os.pipe2(os.O_CLOEXEC)
     try:
+        if not open_files.may_stay_open(ours):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         theirs = os.open(f"/proc/self/fd/{writing}", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         os.close(ours)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field
 
+from circus_core import open_files
 from circus_core.errors import CircusError
 from circus_core.model import Refuse
 from circus_plugins.streams import OutputLost
@@ -101,7 +103,8 @@ class Work:
         except OSError as error:
             self.forget(*slot)
             raise CircusError(
-                f"its output cannot be read: {error.strerror}", hint="circusd's limit of open files is `ulimit -n`"
+                f"its output cannot be read: {error.strerror}",
+                hint=open_files.advice() if error.errno == errno.EMFILE else "",
             ) from error
         except CircusError:
             self.forget(*slot)
