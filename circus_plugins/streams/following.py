@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from circus_core.wire import topic_name
-from circus_plugins.streams.rings import message
+from circus_plugins.streams.recent import message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from circus_plugins.streams.recent import Recent, Said
-    from circus_plugins.streams.rings import Slot
+    from circus_plugins.streams.recent import Recent, Said, Slot
 
     Publish = Callable[[str, dict[str, Any]], None]
 

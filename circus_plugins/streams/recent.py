@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,9 @@ ENTRY = 120
 """What an entry costs beside its text, roughly, so that many short lines take no more memory than a few long ones."""
 MERGED, MOMENT = 4096, 0.1
 """Texts of the same moment, in seconds, are joined as long as they come to no more bytes than this."""
+
+Slot = tuple[str, int]
+"""A watcher's name and a wid."""
 
 
 class Said(NamedTuple):
@@ -147,6 +150,14 @@ class Recent:
         wanted = (said for said in self._entries if said.channel == channel and pid in (None, said.pid))
         lines = b"".join(said.text for said in wanted).splitlines()
         return [line.decode(errors="replace") for line in lines[-number:]] if number else []
+
+
+def message(slot: Slot, ring: Recent, said: Said) -> dict[str, Any]:
+    """A part of some output as it travels. Bytes that are no UTF-8 are lone surrogates in `text` (PEP 383)."""
+    return {
+        "watcher": slot[0], "wid": slot[1], "pid": said.pid, "channel": said.channel, "at": round(said.at, 3),
+        "ring": ring.name, "start": said.start, "text": said.text.decode("utf-8", "surrogateescape"),
+    }  # fmt: skip
 
 
 def _whole_lines(text: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import CircusError, RequestError
 from circus_plugins.streams import FAMILIES, KEPT
-from circus_plugins.streams.recent import Recent
+from circus_plugins.streams.recent import Recent, message
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from circus_core.model import WatcherOptions
     from circus_core.supervisor import Supervisor
     from circus_plugins.streams.following import Following
-    from circus_plugins.streams.recent import Said
+    from circus_plugins.streams.recent import Slot
 
 LINES = 10
 """So many lines of standard error tell why a process ended."""
 PAGE = 1 << 18
 """Bytes of output after which a reply is long enough: encoding them keeps circusd busy for a millisecond or two."""
-
-Slot = tuple[str, int]
-"""A watcher's name and a wid."""
 
 
 def kept(watcher: WatcherOptions) -> int:
@@ -127,14 +124,6 @@ class Rings:
 def reads(watcher: WatcherOptions) -> bool:
     """Whether output of a watcher's processes comes through circusd."""
     return any(key.startswith(FAMILIES) for key in watcher.extra)
-
-
-def message(slot: Slot, ring: Recent, said: Said) -> dict[str, Any]:
-    """A part of some output as it travels. Bytes that are no UTF-8 are lone surrogates in `text` (PEP 383)."""
-    return {
-        "watcher": slot[0], "wid": slot[1], "pid": said.pid, "channel": said.channel, "at": round(said.at, 3),
-        "ring": ring.name, "start": said.start, "text": said.text.decode("utf-8", "surrogateescape"),
-    }  # fmt: skip
 
 
 def parted(name: str, watchers: Container[str]) -> tuple[str, int | None]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from circus_plugins.streams.sink import PartlyWritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from circus_plugins.streams.channel import Channel
     from circus_plugins.streams.sink import Sink, Source
 
 log = logging.getLogger("circus.streams")
@@ -30,6 +29,16 @@ class Loss:
         self.total = self.unwritten = 0
         self.error = ""
         self.since = self.told = 0.0
+
+
+class Writer(Protocol):
+    """Whoever writes to a sink, and waits if that takes no more."""
+
+    stalled: bool
+
+    def go_on(self) -> None:
+        """The sink takes more now."""
+        ...
 
 
 class Shared:
@@ -50,7 +59,7 @@ class Shared:
         self.unopened = ""
         self._told = told
         self._over = over
-        self._channels: set[Channel] = set()
+        self._channels: set[Writer] = set()
         self._promised = 0
         self._closed = False
         self._settled: Callable[[], None] = _nobody
@@ -66,12 +75,12 @@ class Shared:
         self._promised -= 1
         self._close_if_unused()
 
-    def join(self, channel: Channel) -> None:
+    def join(self, channel: Writer) -> None:
         """As was promised, write for this channel too."""
         self._promised -= 1
         self._channels.add(channel)
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: Writer) -> None:
         """Write for it no more."""
         self._channels.discard(channel)
         self._close_if_unused()

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circus_plugins.client.output import Output
-from circus_plugins.streams.recent import Recent
-from circus_plugins.streams.rings import message
+from circus_plugins.streams.recent import Recent, message
 
 SLOT = "web", 1
 CHUNKS = st.lists(
