@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -16,12 +17,12 @@ from circus_core.errors import PluginError
 from circus_core.installed import ALIASES, PLUGINS, entries, registered
 from circus_core.nearest import did_you_mean
 from circus_core.options import Section
+from circus_core.plugin import CircusPlugin
 from circus_core.structure import structure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from importlib.metadata import EntryPoint
-    from types import ModuleType
 
     from circus_core.structure import Place, Problem, Setting
 
@@ -67,14 +68,25 @@ def find(use: str) -> Any:
     if not colon and hasattr(module, "__path__") and importlib.util.find_spec(use) is not None:
         return _import(use, use)
     whose = os.path.basename(module_name) if module_name.endswith(".py") else module.__name__
-    has = f"it has {', '.join(classes_of(module)) or 'no classes'}"
+    has = f"it has {', '.join(_classes(module)) or 'no classes'}"
     if not attribute:
         raise PluginError(f"plugin {use} has no name after the colon", hint=has)
     hint = did_you_mean(attribute, [name for name in dir(module) if not name.startswith("_")], has)
     raise PluginError(f"plugin {use}: {whose} has no {attribute}", hint=hint)
 
 
-def classes_of(module: ModuleType) -> list[str]:
+def refuse_no_plugin(use: str, found: object, hooks: Sequence[str]) -> None:
+    """Raise PluginError for what implements no hook, unless it is a CircusPlugin, which may do without."""
+    if hooks or isinstance(found, CircusPlugin):
+        return
+    classes = _classes(found) if isinstance(found, ModuleType) else []
+    hint = "a plugin has methods that are named like hooks"
+    if classes:
+        hint = f"name one of its classes, as in {os.path.basename(use)}:{classes[0]}"
+    raise PluginError(f"{use} is no plugin", hint=hint)
+
+
+def _classes(module: ModuleType) -> list[str]:
     """The classes that a module defines itself, by name: one of them may be what was meant."""
     found = vars(module).items()
     return [name for name, each in found if isinstance(each, type) and each.__module__ == module.__name__]

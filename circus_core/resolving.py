@@ -5,8 +5,6 @@ Whatever is wrong with one is a mistake of the configuration like any other, and
 
 from __future__ import annotations
 
-import os
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
@@ -14,9 +12,9 @@ from attrs import define, evolve, field
 from circus_core.bus import Bus
 from circus_core.declarations import HOSTS
 from circus_core.errors import CircusError, PluginError
-from circus_core.finding import Found, classes_of, find, instance
+from circus_core.finding import Found, find, instance, refuse_no_plugin
 from circus_core.implementing import refuse_outside
-from circus_core.plugin import CircusPlugin, Registry
+from circus_core.plugin import Registry
 from circus_core.structure import Problem
 
 if TYPE_CHECKING:
@@ -76,8 +74,7 @@ class Resolver:
             return Found(loaded.plugin, loaded.hooks), host
         plugin = instance(options.use, find(options.use))
         loaded = self.bus.load(name, plugin)
-        if not loaded.hooks and not isinstance(plugin, CircusPlugin):
-            raise PluginError(f"{options.use} is no plugin", hint=_instead(options.use, plugin))
+        refuse_no_plugin(options.use, plugin, loaded.hooks)
         host = host_of(plugin, options)
         if host != "core":
             refuse_outside(name, plugin, loaded.hooks)
@@ -90,14 +87,6 @@ class Resolver:
         place = setting.place if setting else raw.place if raw else None
         message = error.message.removeprefix(f"plugin {name}: ").removeprefix("plugin ")
         return Problem(f"plugin:{name}", "use", message, error.hint, place)
-
-
-def _instead(use: str, found: object) -> str:
-    """What to write where something else than a plugin was found."""
-    classes = classes_of(found) if isinstance(found, ModuleType) else []
-    if classes:
-        return f"name one of its classes, as in {os.path.basename(use)}:{classes[0]}"
-    return "a plugin has methods that are named like hooks"
 
 
 def withdraw(plugin: str, sections: dict[str, Section], commands: dict[str, tuple[Command, Handler]]) -> None:

@@ -56,14 +56,16 @@ def _pairs(heads: list[str], texts: dict[str, str], terminal: Terminal) -> list[
     return terminal.table(heads, rows, indent="  ", whole=True)
 
 
-def _installed(entries: Iterable[Entry], terminal: Terminal) -> list[str]:
+def _installed(entries: list[Entry], terminal: Terminal) -> list[str]:
     rows: list[list[Cell | str]] = []
     for entry in entries:
         loaded = ", ".join(f"{each['name']} ({each['host']})" for each in entry["loaded"])
         source = f"{entry['distribution']} {entry['version']}"
-        problem = Cell(entry["problem"], "bad") if entry["problem"] else Cell(entry["path"], "dim")
-        rows.append([entry["name"], Cell(loaded, "good") if loaded else Cell("no", "dim"), source, problem])
-    return terminal.table(["INSTALLED", "LOADED AS", "FROM", "CODE, OR PROBLEM"], rows, whole=True)
+        state = Cell(loaded, "good") if loaded else Cell("no", "dim")
+        rows.append([Cell(entry["name"], "bad" if entry["problem"] else ""), state, source, Cell(entry["path"], "dim")])
+    problems = [[Cell(entry["name"], "bad"), entry["problem"]] for entry in entries if entry["problem"]]
+    below = ["", *terminal.table([], problems, whole=True)] if problems else []
+    return [*terminal.table(["INSTALLED", "LOADED AS", "FROM", "CODE"], rows), *below]
 
 
 def _health(entry: Entry) -> Cell:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from circus_core.bus import Bus
 from circus_core.errors import CircusError, ConfigError
 from circus_core.events import EventsLost
-from circus_core.finding import find, instance, plugin_options
+from circus_core.finding import find, instance, plugin_options, refuse_no_plugin
 from circus_core.implementing import refuse_outside
 from circus_core.plugin import CircusPlugin
 from circus_plugins.client import AsyncClient
@@ -164,6 +164,7 @@ class Running:
     def _load(self, each: PluginOrders) -> None:
         plugin = instance(each.use, find(each.use))
         loaded = self._bus.load(each.name, plugin, use=each.use)
+        refuse_no_plugin(each.use, plugin, loaded.hooks)
         refuse_outside(each.name, plugin, loaded.hooks)
         options, problems = plugin_options(each.name, plugin, each.settings)
         if options is None:

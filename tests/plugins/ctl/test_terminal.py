@@ -136,10 +136,12 @@ def test_installed_plugins_are_a_table(stub: Stub) -> None:
         "installed": [told, {**told, "name": "light", "loaded": loaded}, {**told, "name": "sun", "problem": "claimed"}],
     }
     assert rows(on_terminal("plugins", "--installed", endpoint=stub.endpoint)[1]) == [
-        "INSTALLED  LOADED AS                    FROM      CODE, OR PROBLEM",
+        "INSTALLED  LOADED AS                    FROM      CODE",
         "lamp       no                           acme 1.0  acme:Lamp",
         "light      desk (core), hall (process)  acme 1.0  acme:Lamp",
-        "sun        no                           acme 1.0  claimed",
+        "sun        no                           acme 1.0  acme:Lamp",
+        "",
+        "sun  claimed",
     ]
     assert stub.of("plugins") == [{"installed": True}]
     done = circusctl("plugins", "list", "--installed", endpoint=stub.endpoint)

@@ -55,6 +55,7 @@ def test_version():
     ("arguments", "status", "message"),
     [
         (["no.such.Plugin"], 1, "cannot be imported: ModuleNotFoundError"),
+        (["plugin.py"], 1, "plugin.py is no plugin (name one of its classes, as in plugin.py:Intervening)"),
         (["plugin.py:Intervening"], 1, "circus_veto_start is an intervention"),
         (["plugin.py:Picky"], 2, "port: is missing"),
         (["plugin.py:Picky", "--config", "port:x"], 2, "port: 'x'"),
