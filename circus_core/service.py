@@ -67,7 +67,7 @@ def serve(arguments: Arguments, started: Callable[[], None]) -> int:
         arguments.log_output or options.logoutput,
         arguments.logger_config or options.loggerconfig,
     )
-    open_files.raise_limit()
+    open_files.allow_raising()
     if options.debug_gc:
         gc.set_debug(gc.DEBUG_LEAK)
     # What is here by now stays, and the collector need not walk through it again and again.

@@ -28,20 +28,19 @@ _NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 def spawn(launch: Launch) -> int:
     """Start the process in a session and process group of its own, and answer its pid; raises SpawnError."""
     try:
-        with open_files.as_given():
-            child = subprocess.Popen(
-                launch.argv,
-                executable=launch.executable,
-                env=launch.env,
-                cwd=launch.cwd,
-                stdin=_standard(launch.stdin),
-                stdout=_standard(launch.stdout),
-                stderr=_standard(launch.stderr),
-                pass_fds=launch.pass_fds,
-                start_new_session=True,
-                umask=-1 if launch.umask is None else launch.umask,
-                **_user_and_limits(launch),
-            )
+        child = subprocess.Popen(
+            launch.argv,
+            executable=launch.executable,
+            env=launch.env,
+            cwd=launch.cwd,
+            stdin=_standard(launch.stdin),
+            stdout=_standard(launch.stdout),
+            stderr=_standard(launch.stderr),
+            pass_fds=launch.pass_fds,
+            start_new_session=True,
+            umask=-1 if launch.umask is None else launch.umask,
+            **_user_and_limits(launch),
+        )
     except OSError as error:
         raise _refused(error, launch) from error
     except subprocess.SubprocessError as error:
@@ -64,9 +63,10 @@ def _standard(descriptor: int | None) -> int | None:
 
 def _user_and_limits(launch: Launch) -> dict[str, Any]:
     """Popen's arguments for these. Limits come first, since root may raise them; Popen would change the user first."""
-    if not launch.rlimits:
+    files = None if "nofile" in launch.rlimits else open_files.for_children()
+    if not launch.rlimits and files is None:
         return {"user": launch.uid, "group": launch.gid, "extra_groups": launch.groups}
-    limit = _limiter(launch.rlimits)
+    limit = _limiter(launch.rlimits, files)
 
     def prepare() -> None:
         limit()
@@ -80,9 +80,9 @@ def _user_and_limits(launch: Launch) -> dict[str, Any]:
     return {"preexec_fn": prepare}
 
 
-def _limiter(limits: Mapping[str, int]) -> Callable[[], None]:
+def _limiter(limits: Mapping[str, int], files: tuple[int, int] | None) -> Callable[[], None]:
     """A function that sets the limits in the child; raises SpawnError here for those that cannot be set."""
-    wanted = []
+    wanted = [] if files is None else [(resource.RLIMIT_NOFILE, files)]
     for name, value in limits.items():
         number = RLIMITS[name]
         hard = resource.getrlimit(number)[1]
