@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class Descriptor:
-    """Owns an open descriptor. Files take everything or fail; others may be full, and `ready` is called once not."""
+    """Owns an open descriptor. Files take everything or fail; others may be full, and `ready` is called once not.
+
+    It is `regular` if it is a file on a disk, and no device, terminal or FIFO: those are nobody's to move away.
+    """
 
     def __init__(self, number: int, ready: Callable[[], None]) -> None:
         self.number = number
         found = os.fstat(number)
         self.identity = found.st_dev, found.st_ino
-        self.size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        self.regular = stat.S_ISREG(found.st_mode)
+        self.size = found.st_size if self.regular else 0
         self._ready = ready
         self._waits = False
 

@@ -176,9 +176,9 @@ class FileStream(File):
 
     def _append(self, data: memoryview, source: Source) -> int:
         most: int = self.options.max_bytes
-        if self._backups is None:
-            return super()._append(data, source)
         assert self._file is not None
+        if self._backups is None or not self._file.regular:
+            return super()._append(data, source)
         done = 0
         while len(data) - done > most - self._file.size:
             room = most - self._file.size

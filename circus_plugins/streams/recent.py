@@ -85,7 +85,7 @@ class Recent:
             text = bytes(data)
         else:
             # What is older belongs before a part that is not kept.
-            text = _whole_lines(bytes(data[len(data) - room :]))
+            text = bytes(data[len(data) - room :])
             start = self.end - len(text)
             entries.clear()
             self._size = 0
@@ -93,10 +93,9 @@ class Recent:
         if entries and len(text) < MERGED:
             last = entries[-1]
             same = last.pid == pid and last.channel == channel and at - last.at < MOMENT
-            if same and len(last.text) + len(text) <= MERGED:
+            if same and len(last.text) + len(text) <= MERGED and self._size + len(text) <= self._limit:
                 entries[-1] = last._replace(text=last.text + text)
                 self._size += len(text)
-                self._shrink()
                 return
         entries.append(Said(at, pid, channel, start, text))
         self._size += len(text) + ENTRY
@@ -119,17 +118,23 @@ class Recent:
         return found[::-1]
 
     def whole(self, channel: str | None = None) -> list[Said]:
-        """All that is kept, of one channel if it is given, but for lines whose beginning is gone."""
+        """All that is kept, of one channel if it is given, but for lines whose beginning is gone.
+
+        Where nothing else is kept, the end of such a line is better than nothing.
+        """
+        wanted = [said for said in self._entries if channel in (None, said.channel)]
+        if not self._entries or self._entries[0].start == 0:
+            return wanted
         begun: set[tuple[int, str]] = set()
         found = []
-        cut = bool(self._entries) and self._entries[0].start > 0
-        for said in self._entries:
-            if channel in (None, said.channel):
-                if cut and (said.pid, said.channel) not in begun:
-                    said = said.after(said.start + said.text.find(b"\n") + 1)
-                begun.add((said.pid, said.channel))
-                found.append(said)
-        return found
+        for said in wanted:
+            whole = said
+            if (said.pid, said.channel) not in begun:
+                whole = said.after(said.start + said.text.find(b"\n") + 1)
+            begun.add((said.pid, said.channel))
+            if whole.text:
+                found.append(whole)
+        return found or wanted
 
     def last(self, number: int, channel: str | None = None) -> list[Said]:
         """At least the last `number` lines, of one channel if it is given, and little more."""
@@ -147,7 +152,7 @@ class Recent:
 
     def last_lines(self, number: int, channel: str, pid: int | None = None) -> list[str]:
         """The last lines of one channel, of one process if its pid is given."""
-        wanted = (said for said in self._entries if said.channel == channel and pid in (None, said.pid))
+        wanted = (said for said in self.whole(channel) if pid in (None, said.pid))
         lines = b"".join(said.text for said in wanted).splitlines()
         return [line.decode(errors="replace") for line in lines[-number:]] if number else []
 
@@ -158,9 +163,3 @@ def message(slot: Slot, ring: Recent, said: Said) -> dict[str, Any]:
         "watcher": slot[0], "wid": slot[1], "pid": said.pid, "channel": said.channel, "at": round(said.at, 3),
         "ring": ring.name, "start": said.start, "text": said.text.decode("utf-8", "surrogateescape"),
     }  # fmt: skip
-
-
-def _whole_lines(text: bytes) -> bytes:
-    """Without what is left of a line whose beginning is gone."""
-    start = text.find(b"\n") + 1
-    return text[start:] if start < len(text) else text

@@ -76,7 +76,7 @@ class TimedRotatingFileStream(File):
         return super().write(data, source)
 
     def _roll_over(self) -> None:
-        if self._file is not None and self._file.size:
+        if self._file is not None and self._file.regular and self._file.size:
             try:
                 earlier = self._name()
                 os.rename(self.path, earlier)

@@ -117,6 +117,28 @@ def test_a_full_ring_has_whole_lines_of_the_end(limit: int, chunks: list[tuple[b
     assert not kept or kept[0].endswith(found[0])
 
 
+def test_a_line_after_one_that_is_longer_than_all_that_is_kept_is_there() -> None:
+    for piece in (500, 5000):
+        ring = Recent(1000)
+        said = b"x" * 5000 + b" end\nshort\n"
+        for begin in range(0, len(said), piece):
+            ring.add(said[begin : begin + piece], 10, "stdout")
+        for question in (None, 1, 10):
+            output = Output(lines=question)
+            output.question()
+            output.replayed(reply(ring, lines=question))
+            assert [line["line"] for line in output.latest()] == ["short"], (piece, question)
+
+
+def test_of_a_line_that_is_longer_than_all_that_is_kept_the_end_is_shown() -> None:
+    ring = Recent(1000)
+    ring.add(b"x" * 5000 + b" end\n", 10, "stdout")
+    output = Output()
+    output.replayed(reply(ring))
+    (line,) = output.latest()
+    assert line["line"].endswith("x end")
+
+
 def test_what_came_too_fast_is_said_and_the_lines_after_it_are_whole() -> None:
     ring = Recent(1000)
     output = Output()

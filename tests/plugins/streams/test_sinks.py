@@ -118,6 +118,33 @@ def test_lines_of_two_processes_are_never_mixed(
         ]
 
 
+@pytest.mark.parametrize(
+    "sink",
+    [
+        lambda path: FileStream(FileOptions(filename=path, max_bytes=10)),
+        lambda path: TimedRotatingFileStream(TimedOptions(filename=path, rotate_when="S")),
+    ],
+)
+def test_what_is_no_file_is_never_moved_away(tmp_path: Path, sink: Any) -> None:
+    # As /dev/null it would be gone for everybody on the machine.
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        made = sink(str(path))
+        lines = [b"a line of some bytes\n", b"another\n", b"the last\n"]
+        made.open()
+        for line in lines:
+            made._due = 0
+            assert made.write(memoryview(line), ONE) == len(line)
+        made.close()
+        assert os.read(reader, 1000) == b"".join(lines)
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
 @pytest.mark.covers("FileStream-option:max_bytes", "FileStream-option:backup_count")
 @ANYTHING
 @given(lines=LINES, cuts=CUTS, most=st.integers(1, 300))
