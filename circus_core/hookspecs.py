@@ -117,6 +117,9 @@ class Interventions:
     def circus_check_config(self, config: Config) -> Sequence[Problem] | None:
         """When a configuration is read, by a start, `--check`, `reloadconfig` or `restart`: what is wrong with it.
 
+        It is asked for a `set` and an `add` as well, with a `config` that has no other watcher; these are refused for
+        what is wrong with that watcher, and was not before.
+
         That is what an option alone does not show, and what files of this machine tell; nothing may be changed or
         opened. `config` has what is right so far, and is not in force. A `Problem` names `section` (the title, such as
         `watcher:web`), `key` and, as `others`, further keys of that section that it is about; where it stands is found

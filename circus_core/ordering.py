@@ -9,12 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from circus_core import applying, changing
+from circus_core.declarations import Config
 from circus_core.dispatch import handles
-from circus_core.errors import CircusError, RequestError, SupersededError, SystemCallError
+from circus_core.errors import CircusError, OptionError, RequestError, SupersededError, SystemCallError
 from circus_core.queue import results
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from circus_core.assembly import Reading
     from circus_core.model import WatcherOptions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from circus_core.process import Process
     from circus_core.queue import Outcomes
     from circus_core.requests import Reply, Request
+    from circus_core.structure import Problem
     from circus_core.supervisor import Supervisor
     from circus_core.values import Change
     from circus_core.watcher import Watcher
@@ -226,7 +228,8 @@ def _set(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
         return changing.changed(section, options, asked)
 
     # What is wrong is said at once; what it comes to depends on the changes that are still waiting for their turn.
-    change(watcher.options)
+    new, _changes = change(watcher.options)
+    _refuse_mistakes(supervisor, new, watcher.options)
     return _answer(request, watcher.update(change), _nothing)
 
 
@@ -235,10 +238,27 @@ def _add(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     section = supervisor.assembly.sections["watcher"]
     arguments = request.arguments
     options = changing.created(section, arguments["name"], arguments["cmd"], arguments["args"], arguments["options"])
+    _refuse_mistakes(supervisor, options)
     watcher = supervisor.add(options)
     if not request["start"]:
         return {}
     return _answer(request, watcher.start(request.progress), lambda info: info)
+
+
+def _refuse_mistakes(supervisor: Supervisor, options: WatcherOptions, before: WatcherOptions | None = None) -> None:
+    """Raise OptionError for what plugins find wrong with the options of a watcher, and did not before."""
+    known = {(problem.key, problem.message) for problem in _mistakes(supervisor, before)} if before else set()
+    for problem in _mistakes(supervisor, options):
+        if (problem.key, problem.message) not in known:
+            raise OptionError(f"{problem.key} {problem.message}", hint=problem.hint)
+
+
+def _mistakes(supervisor: Supervisor, options: WatcherOptions) -> Iterator[Problem]:
+    config = Config(supervisor=supervisor.config.supervisor, watchers={options.name.lower(): options})
+    for _plugin, problems in supervisor.bus.ask("circus_check_config", config=config):
+        for problem in problems:
+            if not problem.warning and problem.section == f"watcher:{options.name}":
+                yield problem
 
 
 @handles("rm")

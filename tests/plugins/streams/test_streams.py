@@ -288,23 +288,58 @@ async def test_a_stream_that_is_set_is_in_force_at_once_and_no_process_is_replac
     assert lines == [f"line {number}" for number in range(len(lines))]
 
 
-async def test_a_stream_that_cannot_be_leaves_output_where_it_went(
-    supervise: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"stdout_stream.max_bytes": "lots"}, "stdout_stream.max_bytes 'lots' isn't a size"),
+        ({"stdout_stream.max_byte": 3}, "stdout_stream.max_byte is not an option"),
+        ({"stderr_stream": {"class": "SyslogStream", "address": "loghost"}}, "'loghost' isn't the address of a server"),
+    ],
+)
+async def test_a_stream_that_cannot_be_is_refused_and_output_goes_where_it_went(
+    supervise: Any, tmp_path: Path, options: dict[str, Any], told: str
 ) -> None:
     path = tmp_path / "one.log"
     one = streamed("one", python(COUNTING), stdout__filename=str(path))
     async with supervise(one, plugins={"streams": Streams()}) as run:
-        await comes(lambda: said(path, "line 3\n"))
         pids = run.pids("one")
-        await run.call("set", name="one", options={"stdout_stream.max_bytes": "lots"})
-        await comes(lambda: "stdout_stream.max_bytes: 'lots' isn't a size" in caplog.text)
-        size = path.stat().st_size
-        await comes(lambda: path.stat().st_size > size)
+        with pytest.raises(CircusError, match=told):
+            await run.call("set", name="one", options=options)
+        stream = {"stdout_stream.filename": str(path), **options}
+        with pytest.raises(CircusError, match=told):
+            await run.call("add", name="two", cmd="true", options=stream)
+        await comes(lambda: said(path, "line 9\n"))
         assert run.pids("one") == pids
-        os.kill(pids[0], signal.SIGKILL)
-        await run.events.wait_for("process_spawned", watcher="one", count=2)
+        assert set(run.supervisor.watchers) == {"one"}
+        await run.call("set", name="one", options={"stdout_stream.max_bytes": 10_000})
+
+
+async def test_output_goes_where_it_went_if_two_changes_together_leave_it_nowhere_to_go(
+    supervise: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "one.log"
+    given = {"stdout__class": "FileStream", "stdout__filename": str(path), "stdout__max_bytes": 10_000_000}
+    async with supervise(streamed("one", python(COUNTING), **given), plugins={"streams": Streams()}) as run:
+        # While one is under way, others are checked and wait.
+        await asyncio.gather(
+            run.call("restart", name="one", waiting=True),
+            *(run.call("set", name="one", options={f"stdout_stream.{key}": None}) for key in ("class", "filename")),
+        )
+        await comes(lambda: "max_bytes: belongs to no stdout_stream.class" in caplog.text)
         size = path.stat().st_size
         await comes(lambda: path.stat().st_size > size)
+
+
+async def test_a_stream_that_was_wrong_already_is_not_in_the_way_of_other_changes(
+    supervise: Any, tmp_path: Path
+) -> None:
+    one = streamed("one", python(COUNTING), stdout__filename=str(tmp_path / "one.log"), stdout__max_byte="3")
+    async with supervise(one, plugins={"streams": Streams()}) as run:
+        await run.call("set", name="one", options={"numprocesses": 2})
+        assert run.supervisor.watcher("one").options.numprocesses == 2
+        await run.call("set", name="one", options={"stdout_stream.max_byte": None})
+        await run.call("start", name="one", waiting=True)
+        await comes(lambda: said(tmp_path / "one.log", "line 3\n"))
 
 
 async def test_a_stream_for_processes_that_had_none_takes_new_processes(supervise: Any, tmp_path: Path) -> None:
