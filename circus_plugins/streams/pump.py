@@ -104,23 +104,29 @@ class Pump:
         if pipe.queued or self._pipes.get(pipe.channel) is not pipe:
             return
         if self._turning is None:
-            self._left = TURN
-            self._turning = self._loop.call_soon(self._turn)
+            self._begin_round()
         if self._left > 0:
             self._read(pipe)
         else:
             pipe.queued = True
             self._waiting.append(pipe)
 
+    def _begin_round(self) -> None:
+        self._left = TURN
+        self._turning = self._loop.call_soon(self._turn)
+
     def _turn(self) -> None:
         """In the next round, those who have waited come first."""
         self._turning = None
+        if self._waiting:
+            self._begin_round()
         for _ in range(len(self._waiting)):
             # A read may have ended another.
-            if self._waiting:
-                pipe = self._waiting.popleft()
-                pipe.queued = False
-                self._offer(pipe)
+            if self._left <= 0 or not self._waiting:
+                break
+            pipe = self._waiting.popleft()
+            pipe.queued = False
+            self._read(pipe)
 
     def _read(self, pipe: _Pipe) -> None:
         got = pipe.channel.pull(self._buffer, self._view)

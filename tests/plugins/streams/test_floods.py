@@ -16,7 +16,7 @@ import pytest
 from circus_core.testing import PATIENCE, python, until
 from circus_plugins.streams import Streams
 from circus_plugins.streams.channel import pipe
-from circus_plugins.streams.pump import Pump
+from circus_plugins.streams.pump import CHUNK, TURN, Pump
 from tests.plugins.streams.test_streams import comes, streamed
 
 if TYPE_CHECKING:
@@ -161,6 +161,38 @@ async def left_alone() -> None:
     pump.close()
     os.close(theirs)
     os.close(ours)
+
+
+class Insatiable:
+    """Hardly worth reading at first, so that it is left to fill; from then on it always is full."""
+
+    def __init__(self) -> None:
+        self.pulls = 0
+
+    def pull(self, buffer: bytearray, view: memoryview) -> int:
+        self.pulls += 1
+        return 1 if self.pulls < 4 else CHUNK
+
+
+def test_each_of_many_that_flood_has_its_turn() -> None:
+    asyncio.run(many_turns())
+
+
+async def many_turns() -> None:
+    pump = Pump()
+    readers = [Insatiable() for _ in range(4 * TURN // CHUNK)]
+    ends = [pipe() for _ in readers]
+    for (ours, theirs), reader in zip(ends, readers, strict=True):
+        os.write(theirs, b"x")
+        pump.add(ours, reader)
+    await comes(lambda: min(reader.pulls for reader in readers) > 20)
+    pulls = [reader.pulls for reader in readers]
+    assert max(pulls) < 3 * min(pulls), "they take turns"
+    for (ours, theirs), reader in zip(ends, readers, strict=True):
+        pump.remove(ours, reader)
+        os.close(ours)
+        os.close(theirs)
+    pump.close()
 
 
 CHATTER = """
