@@ -291,4 +291,4 @@ class Work:
 def _hint(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "the folder is not there"
-    return ""
+    return "nobody reads this FIFO" if error.errno == errno.ENXIO else ""

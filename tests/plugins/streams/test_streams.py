@@ -192,6 +192,14 @@ async def test_what_cannot_be_opened_keeps_one_process_from_starting_and_says_wh
         assert (await run.call("status", name="good"))["status"] == "active"
 
 
+async def test_a_fifo_that_nobody_reads_keeps_nobody_waiting_and_is_told(supervise: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    bad = streamed("bad", "sleep 1000", max_retry=0, stdout__filename=str(tmp_path / "fifo"))
+    async with supervise(bad, plugins={"streams": Streams()}) as run:
+        failed = await run.events.wait_for("spawn_failed", watcher="bad")
+        assert "nobody reads this FIFO" in failed.reason
+
+
 async def test_too_many_open_files_fail_the_spawn_and_lose_nothing(supervise: Any, tmp_path: Path) -> None:
     one = streamed(
         "one", "sh -c 'echo up; sleep 1000'", autostart=False, restart_delay=0.05, stdout__filename=f"{tmp_path}/a.log"
