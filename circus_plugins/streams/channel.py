@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from circus_core import open_files
-from circus_plugins.streams.pump import CHUNK, LONGEST
+from circus_plugins.streams.pump import CHUNK, LONGEST, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,9 +126,10 @@ class Channel:
         self.go_on()
 
     def close(self) -> None:
-        """Hand on what is left, and let go of the pipe."""
+        """Hand on what is left, and let go of the pipe; what nobody has read from it is lost, and counted."""
         if self._descriptor is not None:
             self._pump.remove(self._descriptor, self)
+            unread = held(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = None
             if self._rest:
@@ -136,6 +137,7 @@ class Channel:
                 self._ended = True
                 rest, self._rest = self._rest, b""
                 self.sink.lose(len(rest) - self.sink.write(memoryview(rest), self.source), self.source)
+            self.sink.lose(unread, self.source)
         self.sink.leave(self)
         self._over(self)
 

@@ -30,6 +30,11 @@ HASTE = 0.02
 F_GETPIPE_SZ = 1032
 
 
+def held(descriptor: int) -> int:
+    """How many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 class Readable(Protocol):
     """What the pump asks to read."""
 
@@ -51,8 +56,7 @@ class _Pipe:
 
     def nearly_full(self) -> bool:
         """Whether its writer has to wait, or will have to soon."""
-        held = int.from_bytes(fcntl.ioctl(self.descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
-        return held > fcntl.fcntl(self.descriptor, F_GETPIPE_SZ) * 3 // 4
+        return held(self.descriptor) > fcntl.fcntl(self.descriptor, F_GETPIPE_SZ) * 3 // 4
 
 
 class Pump:

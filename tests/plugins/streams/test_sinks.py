@@ -570,3 +570,28 @@ def test_json_files_are_kept_below_a_size_as_others_are(tmp_path: Path) -> None:
     asyncio.run(write())
     text = gzip.decompress((tmp_path / "out.log.1.gz").read_bytes()) + path.read_bytes()
     assert [json.loads(line)["line"] for line in text.splitlines()] == ["one", "two", "three"]
+
+
+class Full(Sink):
+    """Takes nothing."""
+
+    def write(self, data: memoryview, source: Source) -> int:
+        return 0
+
+
+def test_what_is_left_in_a_pipe_that_is_closed_is_counted_as_lost() -> None:
+    async def lost() -> int:
+        pump = Pump()
+        shared = Shared("", "sink", Full(None), lambda source, shared: None, lambda shared: None)
+        ours, theirs = pipe()
+        shared.promise()
+        channel = Channel(ours, ONE, shared, Recent(0), pump, lambda channel: None)
+        os.write(theirs, b"read\n")
+        pump.now(channel)
+        os.write(theirs, b"and not even read\n")
+        channel.close()
+        os.close(theirs)
+        pump.close()
+        return shared.loss.total
+
+    assert asyncio.run(lost()) == len(b"read\nand not even read\n")
