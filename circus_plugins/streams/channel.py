@@ -136,7 +136,7 @@ class Channel:
                 self._end_line()
                 self._ended = True
                 rest, self._rest = self._rest, b""
-                self.sink.lose(len(rest) - self.sink.write(memoryview(rest), self.source), self.source)
+                unread += len(rest) - self.sink.write(memoryview(rest), self.source)
             self.sink.lose(unread, self.source)
         self.sink.leave(self)
         self._over(self)
