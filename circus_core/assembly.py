@@ -39,6 +39,7 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
     "publisher": "circus_plugins.publisher:Publisher",
     "control": "circus_plugins.control:Control",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
+    "sockets": "circus_plugins.sockets:Sockets",
     "streams": "circus_plugins.streams:Streams",
     "hooks": "circus_plugins.hooks:Hooks",
     "host": "circus_plugins.host:Host",

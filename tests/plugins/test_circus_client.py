@@ -35,7 +35,7 @@ CONFIGURATION = """
     copy_env = True
     graceful_timeout = 5
 """
-LATER = ("dstats", "listsockets", "stats")
+LATER = ("dstats", "stats")
 """Commands of plugins that are not there yet."""
 OPTIONS = {
     "numprocesses", "warmup_delay", "working_dir", "uid", "gid", "send_hup", "stop_signal", "stop_children",

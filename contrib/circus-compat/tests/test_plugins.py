@@ -94,7 +94,7 @@ def test_one_that_stops_itself_is_started_again(run):
 
 
 def test_sockets_of_the_base_class_are_there_for_those_who_use_them(run):
-    running = run("Sockets")
+    running = run("OwnSockets")
     assert running.wait_for("client") == ["client", "own"]
     running.wait_for("other", "watcher.app.spawn")
     assert not running.of("never")

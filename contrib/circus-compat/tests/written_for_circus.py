@@ -94,7 +94,7 @@ class Ending(Journal):
         super().stop()
 
 
-class Sockets(Journal):
+class OwnSockets(Journal):
     """Uses the sockets that the base class made."""
 
     def initialize(self):

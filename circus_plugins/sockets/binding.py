@@ -1,0 +1,151 @@
+"""Opens one socket as its section says, or says why that cannot be; it keeps none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING, Any
+
+from circus_core.errors import CircusError
+from circus_plugins.sockets.options import FAMILIES, TYPES
+
+if TYPE_CHECKING:
+    from circus_plugins.sockets.options import SocketOptions
+
+
+def opened(options: SocketOptions) -> socket.socket:
+    """The socket, bound and listening; raises CircusError, which names the section and the address."""
+    try:
+        family, address = _resolved(options)
+        made = socket.socket(family, TYPES[options.type.removeprefix("SOCK_")], _protocol(options))
+    except OSError as error:
+        raise _refused(options, error) from error
+    try:
+        _bind(made, options, address)
+        configure(made, options)
+    except OSError as error:
+        made.close()
+        raise _refused(options, error) from error
+    except CircusError:
+        made.close()
+        raise
+    return made
+
+
+def configure(made: socket.socket, options: SocketOptions) -> None:
+    """What may change while it is open; raises OSError."""
+    made.setblocking(options.blocking)
+    if options.listens:
+        made.listen(options.backlog)
+
+
+def _resolved(options: SocketOptions) -> tuple[int, Any]:
+    if options.path is not None:
+        return socket.AF_UNIX, "\0" + options.path[1:] if options.path.startswith("@") else options.path
+    family = FAMILIES[options.family]
+    try:
+        found = socket.getaddrinfo(
+            options.host or None, options.port, family, TYPES[options.type.removeprefix("SOCK_")],
+            flags=socket.AI_PASSIVE,
+        )  # fmt: skip
+    except socket.gaierror as error:
+        hint = "write an address of this machine" + (", or family = AF_INET6" if ":" in options.host else "")
+        raise CircusError(f"[socket:{options.name}] host {options.host}: {error.strerror}", hint=hint) from error
+    return family, found[0][4]
+
+
+def _protocol(options: SocketOptions) -> int:
+    if options.proto is None:
+        return 0
+    try:
+        return socket.getprotobyname(options.proto)
+    except OSError:
+        raise CircusError(
+            f"[socket:{options.name}] proto {options.proto}: there is no such protocol", hint="/etc/protocols has them"
+        ) from None
+
+
+def _bind(made: socket.socket, options: SocketOptions, address: Any) -> None:
+    if options.unix:
+        _bind_path(made, options, address)
+        return
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if options.so_reuseport:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if options.interface:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, options.interface.encode() + b"\0")
+    if options.family == "AF_INET6":
+        # As a section has one family, IPv4 is for another one.
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    made.bind(address)
+
+
+def _bind_path(made: socket.socket, options: SocketOptions, address: str) -> None:
+    if not address.startswith("\0") and (options.replace or _stale(made, address)):
+        os.unlink(address)
+    before = os.umask(options.umask) if options.umask is not None else None
+    try:
+        made.bind(address)
+    finally:
+        if before is not None:
+            os.umask(before)
+
+
+def _stale(made: socket.socket, path: str) -> bool:
+    """Whether a socket is there that nobody has open any more: its circusd was killed, say."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except OSError:
+        return False
+    with socket.socket(socket.AF_UNIX, made.type) as other:
+        other.setblocking(False)
+        return other.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _refused(options: SocketOptions, error: OSError) -> CircusError:
+    reason = error.strerror or str(error)
+    return CircusError(
+        f"[socket:{options.name}] {options.address} cannot be opened: {reason}", hint=_hint(options, error)
+    )
+
+
+def _hint(options: SocketOptions, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE if options.unix:
+            return "something is there already: take it away, or set replace = True"
+        case errno.EADDRINUSE:
+            return holder(options) or "another program has it: end that, or choose another port"
+        case errno.EACCES | errno.EPERM if options.interface:
+            return "only root may choose an interface"
+        case errno.EACCES if not options.unix and options.port < 1024:
+            return "ports below 1024 are for root: choose another, or run circusd as root"
+        case errno.EACCES:
+            return "circusd's user may not write to the folder"
+        case errno.ENOENT if options.unix:
+            return "the folder is not there: make it"
+        case errno.ENODEV:
+            return f"there is no interface {options.interface}; `ip link` has them"
+        case errno.EADDRNOTAVAIL:
+            return "no interface of this machine has this address; `ip addr` has them"
+    return ""
+
+
+def holder(options: SocketOptions) -> str:
+    """Who has the port, in words, as far as this user may see; empty if that is nobody's business."""
+    import psutil
+
+    try:
+        found = psutil.net_connections("udp" if options.type == "SOCK_DGRAM" else "tcp")
+    except (psutil.Error, OSError):
+        return ""
+    for each in found:
+        if each.laddr and each.laddr.port == options.port and each.pid and not each.raddr:
+            try:
+                name = psutil.Process(each.pid).name()
+            except psutil.Error:
+                continue
+            return f"{name} (pid {each.pid}) has it: end that, or choose another port"
+    return ""

@@ -1,0 +1,79 @@
+"""The options of `[socket:NAME]` (PROTOCOL.md 4.5), and what a socket is called by its address. It opens none."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from circus_core.kinds import BOOLEAN, INTEGER, OCTAL, TEXT, choice
+from circus_core.options import option
+
+FAMILIES = {name: getattr(socket, name) for name in ("AF_INET", "AF_INET6", "AF_UNIX")}
+TYPES = {name: getattr(socket, f"SOCK_{name}") for name in ("STREAM", "DGRAM", "RAW", "RDM", "SEQPACKET")}
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen(kw_only=True)
+class SocketOptions:
+    """One `[socket:NAME]` section."""
+
+    name: str
+    host: str = option(TEXT, "localhost", help="The address, or a name for it, to listen at.")
+    port: int = option(INTEGER, 8080, minimum=0, maximum=65_535, help="The port; 0 is any, which `listsockets` shows.")
+    path: str | None = option(TEXT, None, help="A unix socket at this path, instead of host and port.")
+    family: str = option(choice(*FAMILIES), "AF_INET", help="What addresses it has; AF_UNIX where there is a path.")
+    type: str = option(choice(*(f"SOCK_{name}" for name in TYPES)), "SOCK_STREAM", help="What kind of socket it is.")
+    proto: str | None = option(TEXT, None, help="The protocol, by its name in /etc/protocols.")
+    backlog: int = option(INTEGER, 2048, minimum=0, help="How many connections may wait for a process to take them.")
+    blocking: bool = option(BOOLEAN, False, help="Calls of the processes wait where they would fail with EAGAIN.")
+    so_reuseport: bool = option(BOOLEAN, False, help="Each process has a socket of its own, with SO_REUSEPORT.")
+    interface: str | None = option(TEXT, None, help="Only what comes by this network interface.")
+    umask: int | None = option(OCTAL, None, help="The file mode mask for a path.")
+    replace: bool = option(BOOLEAN, False, help="A path that is there already is taken away first.")
+    extra: Mapping[str, object] = field(factory=dict)
+
+    @property
+    def unix(self) -> bool:
+        """Whether it is one of this machine's file system, or of its abstract names."""
+        return self.path is not None or self.family == "AF_UNIX"
+
+    @property
+    def listens(self) -> bool:
+        """Whether connections are made to it."""
+        return self.type in ("SOCK_STREAM", "SOCK_SEQPACKET")
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What only another socket can have otherwise."""
+        where = (self.path,) if self.unix else (self.host, self.port, self.family, self.interface, self.so_reuseport)
+        return (*where, self.type, self.proto)
+
+    def contradictions(self) -> list[tuple[str, ...]]:
+        """Options that do not go together, as (key, what is wrong, what would be right, other keys it is about)."""
+        found: list[tuple[str, ...]] = []
+        if self.family == "AF_UNIX" and self.path is None:
+            found.append(("family", "is AF_UNIX, and there is no path", "set path", "path"))
+        if self.family == "AF_INET6" and self.path is not None:
+            found.append(("path", "is for AF_UNIX", "drop path, or family", "family"))
+        if self.so_reuseport and self.unix:
+            found.append(("so_reuseport", "is for addresses with a port", "drop it, or path", "path"))
+        if self.interface and self.unix:
+            found.append(("interface", "is for addresses with a port", "drop it, or path", "path"))
+        return found
+
+    def doubts(self) -> list[tuple[str, ...]]:
+        """Options that have no effect beside the others, as those of `contradictions`."""
+        if self.umask is not None and not self.unix:
+            return [("umask", "means nothing without a path", "drop it", "path")]
+        return []
+
+    @property
+    def address(self) -> str:
+        """Where it is, in words."""
+        if self.path is not None:
+            return self.path
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
