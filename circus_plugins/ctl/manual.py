@@ -22,7 +22,8 @@ _CLOSING = (
     "`circusctl COMMAND --help` explains a command. Global options may also stand after the command.",
     "Without a command there is a prompt; if standard input is no terminal, its lines are the commands.",
 )
-_STATUS = {"0": "done", "1": "no answer in time, or interrupted", "2": "wrong usage", "3": "circusd refused"}
+_STATUS = {"0": "done", "1": "no answer in time, or interrupted", "2": "wrong usage", "3": "circusd refused",
+           "130": "Ctrl-C, where something was followed"}  # fmt: skip
 
 
 def overview(learned: Iterable[Command]) -> str:

@@ -132,20 +132,24 @@ class Program:
             answer = session.ask(command.name, properties)
         return report.reply(command.name, properties, answer, settings)
 
+    def _follow(self, command: Command, properties: dict[str, Any], settings: Settings) -> int:
+        if command.name == "tail":
+            from circus_plugins.ctl import tailing
+
+            return tailing.tail(self.session(settings), properties)
+        from circus_plugins.ctl import following
+
+        if command.name == "listen":
+            return following.listen(self.session(settings), properties.get("topics", []))
+        return following.events(self.session(settings), properties)
+
     def _own(self, command: Command, properties: dict[str, Any], settings: Settings) -> int:
         match command.name:
-            case "listen":
-                from circus_plugins.ctl import following
-
-                return following.listen(self.session(settings), properties.get("topics", []))
-            case "events":
-                from circus_plugins.ctl import following
-
-                return following.events(self.session(settings), properties)
-            case "tail":
-                from circus_plugins.ctl import tailing
-
-                return tailing.tail(self.session(settings), properties)
+            case "listen" | "events" | "tail":
+                try:
+                    return self._follow(command, properties, settings)
+                except KeyboardInterrupt:
+                    return report.INTERRUPTED
             case "keys":
                 from circus_plugins.ctl import locksmith
 

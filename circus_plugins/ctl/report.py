@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from circus_plugins.ctl.settings import Settings
 
 DONE, NO_ANSWER, WRONG_USAGE, REFUSED = 0, 1, 2, 3
+INTERRUPTED = 130
+"""As a shell has it for a program that SIGINT ended: what is followed ends in no other way."""
 
 
 def for_people(settings: Settings) -> bool:

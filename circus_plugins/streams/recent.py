@@ -64,6 +64,11 @@ class Recent:
         self.name = os.urandom(6).hex()
         self.news: Callable[[], None] | None = None
 
+    @property
+    def limit(self) -> int:
+        """How many bytes are kept."""
+        return self._limit
+
     def resize(self, limit: int) -> None:
         """Keep so much from now on."""
         self._limit = limit

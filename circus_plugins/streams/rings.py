@@ -102,6 +102,8 @@ class Rings:
             found = {slot for slot in self._rings if _means(pattern, wid, slot)}
             if not found:
                 self._explain(supervisor, name, pattern, wid)
+            elif not any(self._rings[slot].limit for slot in found):
+                raise CircusError(f"nothing is kept of the output of {name}", hint="its recent_output is 0")
             chosen |= found
         return chosen
 

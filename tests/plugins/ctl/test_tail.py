@@ -107,6 +107,7 @@ def test_mistakes_are_told(talking: str) -> None:
     for words, status, said in (
         (["plain"], 3, "error: the output of plain is not read: it goes where circusd's own goes\nset stdout_stream."),
         (["none"], 3, "error: program none not found"),
+        (["quiet"], 3, "error: nothing is kept of the output of quiet\nits recent_output is 0\n"),
         (["web/7"], 3, "error: there is no process web/7\nthere is output of web/1, web/2\n"),
         (["web", "--grep", "("], 2, "error: --grep: '(' is no regular expression: "),
         (["web", "--since", "soon"], 2, "error: --since: 'soon' is no point in time\nexpected 90s, 5m, 2h or 1d\n"),
@@ -115,7 +116,6 @@ def test_mistakes_are_told(talking: str) -> None:
         done = circusctl("tail", *words)
         assert (done.returncode, done.stdout) == (status, ""), words
         assert done.stderr.startswith(said), done.stderr
-    assert circusctl("tail", "quiet").stdout == ""  # it keeps nothing, as it was told
     with Client(talking) as client, pytest.raises(Exception, match="after: 'x' is no process"):
         client.call("tail", after="x")
 
@@ -164,6 +164,9 @@ def test_a_terminal_gets_colours_and_nothing_that_steers_it(talking: str, fifo: 
         assert "\x1b[2J" not in screen.seen
         fifo.say(b"more\n")
         assert "echo/1 | more" in plain(screen.until("more"))
+        screen.type("\x03")
+        assert screen.finish()[0] == 130
+        assert "Interrupted" not in screen.seen
     with Screen("tail", "web", "--grep", "slow", endpoint=talking) as screen:
         assert "web/1 ! slow /1" in plain(screen.until("slow /2"))
         assert "\x1b[1;31mslow\x1b[0m" in screen.seen
