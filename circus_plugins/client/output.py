@@ -9,6 +9,7 @@ import fnmatch
 import json
 import os
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from circus_core.wire import topic_name
@@ -46,8 +47,8 @@ class Output:
 
     def __init__(self, names: Iterable[str] = (), lines: int | None = None, wanted: Wanted | None = None) -> None:
         self.sync = os.urandom(16).hex()
-        self._names = [_parted(name) for name in names]
         self._given = list(names)
+        self._names = [parted(name) for name in self._given]
         self._lines = lines
         self._wanted = wanted
         self._rings: dict[str, _Heard] = {}
@@ -90,12 +91,16 @@ class Output:
             for heard in self._rings.values():
                 self._before += self._end(heard)
         lines, self._before = self._before, []
-        chosen: dict[str, list[Line]] = {}
-        for line in sorted(lines, key=lambda line: line["at"]):
-            chosen.setdefault(line["watcher"], []).append(line)
-        if self._lines is not None:
-            chosen = {watcher: of_it[max(len(of_it) - self._lines, 0) :] for watcher, of_it in chosen.items()}
-        return sorted((line for of_it in chosen.values() for line in of_it), key=lambda line: line["at"])
+        lines.sort(key=lambda line: line["at"])
+        if self._lines is None:
+            return lines
+        seen: Counter[str] = Counter()
+        chosen = []
+        for line in reversed(lines):
+            seen[line["watcher"]] += 1
+            if seen[line["watcher"]] <= self._lines:
+                chosen.append(line)
+        return chosen[::-1]
 
     def arrived(self, payload: bytes) -> tuple[list[Line], bool]:
         """Of something that was said just now: the lines that end with it, and whether to ask what came before.
@@ -130,7 +135,8 @@ class Output:
         heard, start = self._rings[part["ring"]], part["start"]
         who = part["pid"], part["channel"]
         found: list[Line] = []
-        if start + len(text) <= heard.end:
+        end = start + len(text)
+        if end <= heard.end:
             return []
         if start < heard.end:
             text = text[heard.end - start :]
@@ -139,7 +145,7 @@ class Output:
             heard.torn = True
             heard.sound.clear()
             heard.begun.clear()
-        heard.end = start + len(part["text"].encode("utf-8", "surrogateescape"))
+        heard.end = end
         if heard.torn and who not in heard.sound:
             text = text[text.find(b"\n") + 1 :] if b"\n" in text else b""
             if not text:
@@ -172,7 +178,8 @@ def _text(line: bytes) -> str:
     return line.removesuffix(b"\r").decode("utf-8", "surrogateescape")
 
 
-def _parted(name: str) -> tuple[str, int | None]:
+def parted(name: str) -> tuple[str, int | None]:
+    """The watcher, or the pattern of several, and the wid of NAME/WID; without a wid it is None."""
     watcher, slash, wid = name.lower().rpartition("/")
     return (watcher, int(wid)) if slash and wid.isdecimal() else (name.lower(), None)
 

@@ -81,9 +81,9 @@ class Sockets(CircusPlugin):
 
     def circus_follow_config(self, config: Config) -> None:
         """Open what is new, exchange what changed, close what is gone, and replace the processes that used it."""
-        before = {entry["name"]: entry["fd"] for entry in self._held.described()} if self._held else {}
+        before = self._numbers()
         refused = self._follow(config)
-        after = {entry["name"]: entry["fd"] for entry in self._held.described()} if self._held else {}
+        after = self._numbers()
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
         for watcher in config.watchers.values():
             if changed & set(used(watcher, _sections(config))):
@@ -107,7 +107,8 @@ class Sockets(CircusPlugin):
 
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
         """Hand a process its sockets, under the numbers that they have here."""
-        names = self._used(watcher)
+        # No watcher that needs a socket gets here where there is none, and this is part of every spawn.
+        names = self._used(watcher) if _sections(self._supervisor.config) else ()
         if not names:
             return None
         numbers = {name: self._number(name, launch) for name in names}
@@ -136,6 +137,10 @@ class Sockets(CircusPlugin):
         held = self._opened()
         held.want(wanted)
         return held.settle()
+
+    def _numbers(self) -> dict[str, int]:
+        """The descriptors of the open sockets, by name."""
+        return {entry["name"]: entry["fd"] for entry in self._held.described()} if self._held else {}
 
     def _opened(self) -> Held:
         if self._held is None:
@@ -187,7 +192,7 @@ def used(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> list[st
 
 def _sections(config: Config) -> Mapping[str, SocketOptions]:
     found: Any = config.sections.get("socket", {})
-    return {name.lower(): options for name, options in found.items()}
+    return found  # type: ignore[no-any-return]
 
 
 def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Iterator[Problem]:

@@ -54,37 +54,32 @@ class Recent:
     with each further part.
     """
 
-    __slots__ = ("_entries", "_limit", "_size", "end", "name", "news")
+    __slots__ = ("_entries", "_size", "end", "limit", "name", "news")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._entries: deque[Said] = deque()
         self._size = 0
         self.end = 0
         self.name = os.urandom(6).hex()
         self.news: Callable[[], None] | None = None
 
-    @property
-    def limit(self) -> int:
-        """How many bytes are kept."""
-        return self._limit
-
     def resize(self, limit: int) -> None:
         """Keep so much from now on."""
-        self._limit = limit
+        self.limit = limit
         self._shrink()
 
     def add(self, data: memoryview | bytes, pid: int, channel: str) -> None:
         """Keep what was said just now, or the end of it."""
         start = self.end
         self.end += len(data)
-        if self._limit:
+        if self.limit:
             self._keep(data, pid, channel, start)
             if self.news is not None:
                 self.news()
 
     def _keep(self, data: memoryview | bytes, pid: int, channel: str, start: int) -> None:
-        room = max(self._limit - ENTRY, 0)
+        room = max(self.limit - ENTRY, 0)
         entries = self._entries
         if len(data) <= room:
             text = bytes(data)
@@ -98,7 +93,7 @@ class Recent:
         if entries and len(text) < MERGED:
             last = entries[-1]
             same = last.pid == pid and last.channel == channel and at - last.at < MOMENT
-            if same and len(last.text) + len(text) <= MERGED and self._size + len(text) <= self._limit:
+            if same and len(last.text) + len(text) <= MERGED and self._size + len(text) <= self.limit:
                 entries[-1] = last._replace(text=last.text + text)
                 self._size += len(text)
                 return
@@ -107,7 +102,7 @@ class Recent:
         self._shrink()
 
     def _shrink(self) -> None:
-        while self._size > self._limit and self._entries:
+        while self._size > self.limit and self._entries:
             self._size -= len(self._entries.popleft().text) + ENTRY
 
     def __iter__(self) -> Iterator[Said]:

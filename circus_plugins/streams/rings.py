@@ -6,11 +6,12 @@ import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import CircusError, RequestError
+from circus_plugins.client.output import parted
 from circus_plugins.streams import FAMILIES, KEPT
 from circus_plugins.streams.recent import Recent, message
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
 
     from circus_core.model import WatcherOptions
     from circus_core.supervisor import Supervisor
@@ -98,7 +99,8 @@ class Rings:
     def _chosen(self, supervisor: Supervisor, names: Sequence[str]) -> set[Slot]:
         chosen: set[Slot] = set()
         for name in names:
-            pattern, wid = parted(name, supervisor.watchers)
+            # A watcher may have a name that looks like NAME/WID.
+            pattern, wid = (name.lower(), None) if name.lower() in supervisor.watchers else parted(name)
             found = {slot for slot in self._rings if _means(pattern, wid, slot)}
             if not found:
                 self._explain(supervisor, name, pattern, wid)
@@ -126,14 +128,6 @@ class Rings:
 def reads(watcher: WatcherOptions) -> bool:
     """Whether output of a watcher's processes comes through circusd."""
     return any(key.startswith(FAMILIES) for key in watcher.extra)
-
-
-def parted(name: str, watchers: Container[str]) -> tuple[str, int | None]:
-    """The pattern of a watcher's name and the wid in NAME/WID; a watcher may have a name that looks so."""
-    pattern, slash, wid = name.rpartition("/")
-    if slash and wid.isdecimal() and name.lower() not in watchers:
-        return pattern.lower(), int(wid)
-    return name.lower(), None
 
 
 def _like(pattern: str, name: str) -> bool:

@@ -235,6 +235,12 @@ copy_env = True
     until(lambda: (tmp_path / "three.sock").exists() and answer(f"{tmp_path}/three.sock"))
 
 
+def checked(file: Path) -> subprocess.CompletedProcess[str]:
+    """What `circusd --check` says of a configuration."""
+    words = [sys.executable, "-m", "circus_core.main", "--check", str(file)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=20)
+
+
 def test_mistakes_have_their_lines(circusd: Callable[..., Circusd], tmp_path: Path) -> None:
     file = tmp_path / "wrong.ini"
     file.write_text("""\
@@ -252,9 +258,7 @@ cmd = serve --fd $(circus.sockets.wbe)
 cmd = serve
 stdin_socket = cache
 """)
-    done = subprocess.run(
-        [sys.executable, "-m", "circus_core.main", "--check", str(file)], capture_output=True, text=True, timeout=20
-    )
+    done = checked(file)
     assert done.returncode == 2
     for said in (
         "wrong.ini:2: [socket:web] family: is AF_UNIX, and there is no path (set path)",
@@ -271,9 +275,7 @@ cmd = serve --fd $(circus.sockets.bd)
 cmd = serve
 stdin_socket = cache
 """)
-    done = subprocess.run(
-        [sys.executable, "-m", "circus_core.main", "--check", str(file)], capture_output=True, text=True, timeout=20
-    )
+    done = checked(file)
     assert "[watcher:one] cmd: there is no [socket:bd]" in done.stderr
     assert "[watcher:two] stdin_socket: there is no [socket:cache] (there are db)" in done.stderr
 
