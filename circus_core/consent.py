@@ -8,6 +8,7 @@ from attrs import frozen
 
 from circus_core.errors import VetoedError
 from circus_core.events import ActionVetoed
+from circus_core.model import Postpone
 
 if TYPE_CHECKING:
     from circus_core.bus import Bus
@@ -20,7 +21,12 @@ class Objection:
 
     plugin: str
     reason: str
-    verdict: Refuse | RetryLater | GiveUp
+    verdict: Refuse | RetryLater | GiveUp | Postpone
+
+    @property
+    def postpones(self) -> bool:
+        """Whether it is no objection to the start itself, but to its time."""
+        return isinstance(self.verdict, Postpone)
 
     def error(self, outcome: str, what: str) -> VetoedError:
         """`outcome` says in words what became of it, and `what` names that which the plugin refused."""
@@ -34,5 +40,7 @@ def objection(bus: Bus, hook: str, intent: str, name: str, /, **given: Any) -> O
         return None
     plugin, verdict = answer
     reason = verdict.reason or f"plugin {plugin} said so"
-    bus.publish(ActionVetoed(watcher=name, intent=intent, reason=reason, plugin=plugin))
-    return Objection(plugin, reason, verdict)
+    found = Objection(plugin, reason, verdict)
+    if not found.postpones:
+        bus.publish(ActionVetoed(watcher=name, intent=intent, reason=reason, plugin=plugin))
+    return found

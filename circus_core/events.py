@@ -72,6 +72,13 @@ class WatcherStopped(Event):
 
 
 @event
+class StartCalledOff(Event):
+    """Somebody ordered the end or the removal of a watcher whose start a plugin had postponed: it is not to come."""
+
+    watcher: str
+
+
+@event
 class WatcherUpdated(Event):
     """An option of a watcher changed while circusd ran; `option` is its key."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pluggy import HookspecMarker
 
 from circus_core.events import EVENTS, Event
-from circus_core.model import GiveUp, Launch, Refuse, Restart, RetryLater
+from circus_core.model import GiveUp, Launch, Postpone, Refuse, Restart, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,8 +152,13 @@ class Interventions:
         """
 
     @hookspec
-    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
-        """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason."""
+    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | Postpone | None:
+        """Before a watcher starts: a `Refuse` keeps it stopped, and whoever asked is told the reason.
+
+        `Postpone` keeps it stopped too, and is no failure: the plugin orders a start when the watcher is wanted, and is
+        asked again then. If somebody stops or removes the watcher first, the event `start_called_off` says so. The
+        first answer counts.
+        """
 
     @hookspec
     def circus_veto_spawn(self, watcher: WatcherOptions, wid: int) -> Refuse | RetryLater | GiveUp | None:
@@ -187,9 +192,10 @@ class Interventions:
     @hookspec
     def circus_decide_restart(
         self, exited: ProcessExited, recent: Sequence[ProcessExited], watcher: WatcherOptions
-    ) -> Restart | GiveUp | None:
+    ) -> Restart | GiveUp | Postpone | None:
         """After a process ended by itself: say when its slot is filled again, or that it is given up.
 
+        `Postpone` closes the slot, as without `respawn`: with the last one the watcher is stopped, which is no failure.
         `recent` are the earlier deaths in the same slot, oldest first. The first answer counts; without one the
         policy of the watcher's own options decides.
         """
@@ -210,13 +216,13 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_before_watchers": (Awaitable,),
     "circus_describe_watcher": (Mapping,),
     "circus_recall_output": (Sequence,),
-    "circus_veto_start": (Refuse,),
+    "circus_veto_start": (Refuse, Postpone),
     "circus_veto_spawn": (Refuse, RetryLater, GiveUp),
     "circus_confirm_spawn": (Refuse,),
     "circus_confirm_start": (Refuse,),
     "circus_veto_signal": (Refuse,),
     "circus_before_stop": (Awaitable,),
-    "circus_decide_restart": (Restart, GiveUp),
+    "circus_decide_restart": (Restart, GiveUp, Postpone),
     "circus_await_ready": (Awaitable,),
 }
 """What each intervention may answer, besides None. A hook that a plugin added may answer anything."""

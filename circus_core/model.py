@@ -23,6 +23,7 @@ __all__ = [
     "GiveUp",
     "Launch",
     "PluginOptions",
+    "Postpone",
     "ProcessRef",
     "ProcessState",
     "Refuse",
@@ -119,6 +120,13 @@ def in_words(code: int | None) -> str:
 @frozen
 class Refuse:
     """An intervention's answer: do not do it, and why."""
+
+    reason: str
+
+
+@frozen
+class Postpone:
+    """An intervention's answer: not now; whoever answers it orders the start once it is wanted."""
 
     reason: str
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from circus_core import policy
 from circus_core.events import RestartDelayed, SpawnFailed, WatcherGaveUp
-from circus_core.model import GiveUp, Refuse, Restart, RetryLater, in_words
+from circus_core.model import GiveUp, Postpone, Refuse, Restart, RetryLater, in_words
 
 if TYPE_CHECKING:
     from circus_core.consent import Objection
@@ -88,11 +88,12 @@ class Upkeep:
             slot.failures = 0 if exited.age >= options.min_uptime else slot.failures + 1
             log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, exited.pid, in_words(code), exited.age)
         if not options.respawn:
-            slots.retire(slot)
-            if slots.dry:
-                self._owner.dry(code)
+            self._close(slot, code)
             return
         verdict = Restart() if exited.requested else self._decide(slot, exited)
+        if isinstance(verdict, Postpone):
+            self._close(slot, None)
+            return
         if isinstance(verdict, GiveUp):
             self._give_up(slot, f"{verdict.reason}; the last time it {in_words(code)}", code)
             return
@@ -106,7 +107,13 @@ class Upkeep:
         else:
             slots.fill(slot)
 
-    def _decide(self, slot: Slot, exited: ProcessExited) -> Restart | GiveUp:
+    def _close(self, slot: Slot, code: int | None) -> None:
+        slots = self._owner.slots
+        slots.retire(slot)
+        if slots.dry:
+            self._owner.dry(code)
+
+    def _decide(self, slot: Slot, exited: ProcessExited) -> Restart | GiveUp | Postpone:
         """What a plugin says about a process that ended by itself, or else policy."""
         slots = self._owner.slots
         recent = slot.recent = slot.recent or deque(maxlen=RECENT)
@@ -115,7 +122,7 @@ class Upkeep:
         )
         recent.append(exited)
         if answer is not None:
-            verdict: Restart | GiveUp = answer[1]
+            verdict: Restart | GiveUp | Postpone = answer[1]
             return verdict
         return policy.after_exit(slots.options, slot.failures, slots.around.chance())
 

@@ -1,4 +1,4 @@
-"""A watcher: a state table, and the operations that may be asked of it, one at a time; slots hold its processes.
+"""A watcher: the operations that may be asked of it, one at a time, and its state; slots hold its processes.
 
 Operations wait their turn in the queue; upkeep does not: a process that ends is replaced whatever else goes on.
 """
@@ -15,11 +15,11 @@ import attrs
 from circus_core import rolling, stopping
 from circus_core.consent import objection
 from circus_core.errors import CircusError, ConflictError, SpawnError
-from circus_core.events import Event, WatcherReloaded, WatcherStarted, WatcherStopped, WatcherUpdated
-from circus_core.model import WatcherState
+from circus_core.events import StartCalledOff, WatcherReloaded, WatcherUpdated
 from circus_core.options import Effect
 from circus_core.queue import Queue
 from circus_core.slots import Slots
+from circus_core.states import ACTIVE, STARTING, STOPPED, TABLE
 from circus_core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -36,18 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("circus.watcher")
 
-STOPPED, STARTING, ACTIVE, STOPPING = WatcherState
-TABLE: dict[tuple[WatcherState, str], tuple[WatcherState, type[Event] | None]] = {
-    (STOPPED, "start"): (STARTING, None),
-    (STARTING, "up"): (ACTIVE, WatcherStarted),
-    (STARTING, "stop"): (STOPPING, None),
-    (ACTIVE, "stop"): (STOPPING, None),
-    (STOPPED, "stop"): (STOPPING, None),
-    (STOPPING, "stop"): (STOPPING, None),
-    (STOPPING, "empty"): (STOPPED, WatcherStopped),
-}
-"""State and input -> the next state, and the event that tells of it. Any other pair is a fault of ours."""
-
 
 @attrs.define
 class _Change:
@@ -60,7 +48,9 @@ class _Change:
 class Watcher:
     """`options.numprocesses` processes of one program. `on_failure` is told the exit code when it failed for good."""
 
-    __slots__ = ("_around", "_on_failure", "_starting", "options", "queue", "slots", "started_at", "state", "stops")
+    __slots__ = (
+        "_around", "_on_failure", "_starting", "options", "postponed", "queue", "slots", "started_at", "state", "stops",
+    )  # fmt: skip
 
     def __init__(self, options: WatcherOptions, around: Around, on_failure: Callable[[Watcher, int], None]) -> None:
         self.options = options
@@ -69,6 +59,8 @@ class Watcher:
         self.queue = Queue(options.name)
         # How often somebody ordered its end: a start of many, ordered before, is then void for this one.
         self.stops = 0
+        # Whether a plugin will order its start.
+        self.postponed = False
         self.slots = Slots(around, options, Upkeep(self))
         self._around = around
         self._on_failure = on_failure
@@ -98,7 +90,7 @@ class Watcher:
 
     def stop(self, say: Say = None) -> asyncio.Future[None]:
         """Stop; done when no process and no descendant of one is left. Overtakes whatever brings processes up."""
-        self.stops += 1
+        self._call_off()
         return self._halt(say)
 
     def _halt(self, say: Say = None, because: CircusError | None = None) -> asyncio.Future[None]:
@@ -134,8 +126,14 @@ class Watcher:
 
     def abandon(self) -> asyncio.Future[None]:
         """Forget the processes, which go on by themselves."""
-        self.stops += 1
+        self._call_off()
         return self.queue.submit("rm", self._abandon, overtaken=False, overtakes=True)
+
+    def _call_off(self) -> None:
+        self.stops += 1
+        if self.postponed:
+            self.postponed = False
+            self._around.bus.publish(StartCalledOff(watcher=self.name))
 
     def end(
         self, processes: Sequence[Process], signum: int | None = None, grace: float | None = None
@@ -151,7 +149,8 @@ class Watcher:
         if self._around.stopping:
             raise ConflictError(f"{self.name} was not started: circusd is stopping")
         if self.state is STOPPED:
-            self._ask_start()
+            if not self._may_start():
+                return {"started": [], "kept": []}
             self._take("start")
         self.slots.supervising = True
         self.slots.close_empty(given_up=True)
@@ -172,15 +171,18 @@ class Watcher:
             raise SpawnError(f"{self.name} did not start: {self.slots.last_error}")
         return {"started": started, "kept": kept}
 
-    def _ask_start(self) -> None:
+    def _may_start(self) -> bool:
+        """Whether no plugin postpones a start; raises VetoedError if one refuses it."""
         found = self._objection("circus_veto_start")
-        if found is not None:
+        self.postponed = found is not None and found.postpones
+        if found is not None and not found.postpones:
             raise found.error(f"{self.name} was not started", "it")
+        return found is None
 
     def _objection(self, hook: str) -> Objection | None:
         """What a plugin has against a start; status shows it."""
         found = objection(self._around.bus, hook, "start", self.name, watcher=self.options)
-        if found is not None:
+        if found is not None and not found.postpones:
             self.slots.last_error = found.reason
         return found
 
