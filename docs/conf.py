@@ -13,7 +13,6 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "reference"]
-exclude_patterns = ["examples"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nitpicky = True

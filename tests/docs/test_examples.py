@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from circus_core.model import Config
 
-EXAMPLES = sorted(path for path in (ROOT / "docs" / "examples").iterdir() if path.suffix in (".ini", ".toml"))
+FOLDER = ROOT / "docs" / "examples"
+EXAMPLES = sorted(path for path in FOLDER.rglob("*") if path.suffix in (".ini", ".toml"))
+PAIRS = [path for path in EXAMPLES if path.parent == FOLDER and path.suffix == ".ini"]
 
 
 def mistakes(file: Path) -> list[str]:
@@ -62,7 +64,7 @@ def test_a_block_loads(block: Block, tmp_path: Path) -> None:
         assert not found
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_an_example_loads(example: Path) -> None:
     assert not mistakes(example)
 
@@ -75,6 +77,6 @@ def test_ini_and_toml_of_one_name_mean_the_same(ini: Block, toml: Block, tmp_pat
     assert meaning(files[0]) == meaning(files[1])
 
 
-@pytest.mark.parametrize("ini", [path for path in EXAMPLES if path.suffix == ".ini"], ids=lambda path: path.name)
+@pytest.mark.parametrize("ini", PAIRS, ids=lambda path: path.name)
 def test_an_example_means_the_same_in_toml(ini: Path) -> None:
     assert meaning(ini) == meaning(ini.with_suffix(".toml"))
