@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 DEFAULT_PLUGINS: Mapping[str, str] = {
     "publisher": "circus_plugins.publisher:Publisher",
     "control": "circus_plugins.control:Control",
+    "statistics": "circus_plugins.stats:Statistics",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
     "sockets": "circus_plugins.sockets:Sockets",
     "streams": "circus_plugins.streams:Streams",

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Reply = dict[str, Any]
+_USAGE = {"CPU %": "cpu", "MEM %": "mem", "RSS": "mem_info1", "TIME": "ctime"}
+_AT_LENGTH = {
+    "CPU %": "cpu", "RSS": "mem_info1", "THR": "threads", "FDS": "open_files", "READ": "read_bytes",
+    "WRITTEN": "write_bytes", "RESTARTS": "restarts",
+}  # fmt: skip
 
 
 def lines(command: str, reply: Reply, properties: Reply, terminal: Terminal) -> list[str]:
@@ -79,18 +84,28 @@ def _sockets(reply: Reply, terminal: Terminal) -> list[str]:
 
 def _stats(infos: dict[str, Any], terminal: Terminal) -> list[str]:
     rows: list[list[Cell | str]] = []
+    columns = _AT_LENGTH if any(_at_length(each) for each in infos.values()) else _USAGE
     for name, processes in sorted(infos.items()):
         for pid, info in processes.items():
             if not isinstance(info, dict):
-                rows.append([name, pid, Cell(str(info), "dim"), "", "", "", ""])
+                rows.append([name, pid, Cell(str(info), "dim"), *[""] * len(columns)])
                 continue
-            rows.append(_usage(name, info, ""))
-            rows += [_usage("", child, "  ") for child in info.get("children", []) if isinstance(child, dict)]
-    return terminal.table(["WATCHER", "PID", "PROGRAM", "CPU %", "MEM %", "RSS", "TIME"], rows) if rows else ["None."]
+            rows.append(_usage(name, info, "", columns))
+            rows += [_usage("", child, "  ", columns) for child in info.get("children", []) if isinstance(child, dict)]
+    return terminal.table(["WATCHER", "PID", "PROGRAM", *columns], rows) if rows else ["None."]
 
 
-def _usage(name: str, info: dict[str, Any], indent: str) -> list[Cell | str]:
-    figures = [str(info.get(key, "")) for key in ("cpu", "mem", "mem_info1", "ctime")]
+def _dstats(reply: Reply, terminal: Terminal) -> list[str]:
+    info = reply["info"]
+    return _stats({"circusd": {info["pid"]: info}}, terminal)
+
+
+def _at_length(processes: dict[str, Any]) -> bool:
+    return any(isinstance(info, dict) and "threads" in info for info in processes.values())
+
+
+def _usage(name: str, info: dict[str, Any], indent: str, columns: dict[str, str]) -> list[Cell | str]:
+    figures = [console.value(info.get(key, "")) for key in columns.values()]
     return [name, indent + str(info.get("pid", "")), str(info.get("cmdline", "")), *figures]
 
 
@@ -122,6 +137,7 @@ _VIEWS: dict[str, Callable[[Reply, Terminal], list[str]]] = {
     "plugins_show": plugins.shown,
     "reloadconfig": _plan,
     "commands": _commands,
+    "dstats": _dstats,
     "listsockets": _sockets,
     "schema": _schema,
 }

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from circus_core.events import Event, circus, event
 from circus_core.kinds import BOOLEAN
 from circus_core.options import Kind
-from circus_core.plugin import CircusPlugin
-from circus_core.structure import Problem
+from circus_core.plugin import CircusPlugin, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from circus_core.model import Config, Launch, ProcessRef, Refuse, RetryLater, WatcherOptions
+    from circus_core.model import Launch, ProcessRef, Refuse, RetryLater, WatcherOptions
     from circus_core.plugin import Registry
     from circus_plugins.hooks.work import Work
 
@@ -26,12 +25,6 @@ NAMES = frozenset({
     "before_start", "after_start", "before_spawn", "after_spawn", "before_stop", "after_stop", "before_signal",
     "after_signal", "before_reap", "after_reap", "extended_stats",
 })  # fmt: skip
-
-UNCALLED = f"{FAMILY}extended_stats"
-WHY_UNCALLED = (
-    "is never called: it is for the command stats, which this version does not have", "all other hooks are",
-)  # fmt: skip
-"""What is wrong, and what to do."""
 
 
 def _text(path: str, lenient: bool) -> str:
@@ -105,14 +98,6 @@ class Hooks(CircusPlugin):
             " an exception counts as success.",
         )  # fmt: skip
 
-    def circus_check_config(self, config: Config) -> list[Problem]:
-        """Which hooks nothing in this version calls."""
-        return [
-            Problem(f"watcher:{watcher.name}", UNCALLED, *WHY_UNCALLED, warning=True)
-            for watcher in config.watchers.values()
-            if UNCALLED in watcher.extra
-        ]
-
     def circus_startup(self, supervisor: Any) -> None:
         """Nothing is done before a watcher with hooks starts."""
         self._supervisor = supervisor
@@ -154,6 +139,11 @@ class Hooks(CircusPlugin):
     def circus_veto_signal(self, process: ProcessRef, signum: int) -> Refuse | None:
         """Ask `before_signal`."""
         return self._work.before_signal(process, signum) if self._work else None
+
+    @hookimpl(optionalhook=True)
+    def circus_extend_stats(self, process: ProcessRef, stats: dict[str, Any]) -> str | None:
+        """Call `extended_stats`."""
+        return self._work.extended_stats(process, stats) if self._work else None
 
     def circus_process_signaled(self, event: Any) -> None:
         """Call `after_signal`."""

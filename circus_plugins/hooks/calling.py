@@ -84,25 +84,43 @@ class Hooked:
         _objection, pending = self._call(function, {})
         return None if pending is None else self._finish(function, pending, None)
 
+    def fill(self, hook: str, **given: Any) -> str | None:
+        """Call a hook that changes what it is given, and answer what went wrong. No event tells of it, as in Circus."""
+        function = self.functions.get(hook)
+        if function is None:
+            return None
+        try:
+            self._invoke(function, given)
+        except (Exception, SystemExit) as error:
+            self._plugin.log.error("%s: %s failed", self.given.name, function, exc_info=error)
+            return f"{function} raised {type(error).__name__}: {error}"
+        return None
+
     def _call(self, function: Function, given: Mapping[str, Any]) -> tuple[Objection, Awaitable[Any] | None]:
         began = time.monotonic()
         try:
-            answer = function.call(watcher=self.given, arbiter=self._arbiter, hook_name=function.hook, **given)
-            if inspect.isawaitable(answer):
-                if function.hook in AWAITED:
-                    return None, answer
-                if inspect.iscoroutine(answer):
-                    answer.close()
-                raise TypeError("it answered a coroutine, and circusd needs its answer at once")
+            answer = self._invoke(function, given)
         except (Exception, SystemExit) as error:
             return self._failed(function, began, error), None
+        if inspect.isawaitable(answer):
+            return None, answer
+        return self._answered(function, began, answer), None
+
+    def _invoke(self, function: Function, given: Mapping[str, Any]) -> Any:
+        began = time.monotonic()
+        try:
+            answer = function.call(watcher=self.given, arbiter=self._arbiter, hook_name=function.hook, **given)
         finally:
             took = time.monotonic() - began
             if took > SLOW:
                 self._plugin.log.warning(
                     "%s: %s took %.1f s, during which circusd did nothing else", self.given.name, function, took
                 )
-        return self._answered(function, began, answer), None
+        if inspect.isawaitable(answer) and function.hook not in AWAITED:
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise TypeError("it answered a coroutine, and circusd needs its answer at once")
+        return answer
 
     async def _finish(
         self, function: Function, pending: Awaitable[Any], late: Callable[[Objection], None] | None

@@ -148,6 +148,11 @@ class Work:
         if hooked is not None and "after_signal" in hooked.functions and _has(hooked, event.wid, event.pid):
             hooked.ask("after_signal", pid=event.pid, signum=int(event.signum))
 
+    def extended_stats(self, process: ProcessRef, stats: dict[str, Any]) -> str | None:
+        """Have what is told of a process added to; the answer is what went wrong."""
+        hooked = self._hooked.get(process.watcher)
+        return None if hooked is None else hooked.fill("extended_stats", pid=process.pid, stats=stats)
+
     def before_stop(self, name: str) -> Awaitable[None] | None:
         """Call it; the answer is what the stop waits for, if it is a coroutine."""
         hooked = self._hooked.get(name)

@@ -35,8 +35,6 @@ CONFIGURATION = """
     copy_env = True
     graceful_timeout = 5
 """
-LATER = ("dstats", "stats")
-"""Commands of plugins that are not there yet."""
 OPTIONS = {
     "numprocesses", "warmup_delay", "working_dir", "uid", "gid", "send_hup", "stop_signal", "stop_children",
     "shell", "shell_args", "env", "max_retry", "cmd", "args", "respawn", "graceful_timeout", "executable",
@@ -114,6 +112,11 @@ def test_commands_that_look(ask: Callable[..., dict[str, Any]]) -> None:
     assert globals_.keys() == {"endpoint", "stats_endpoint", "pubsub_endpoint", "check_delay", "multicast_endpoint"}
     assert fields(ask("globaloptions", option="check_delay"))["options"] == {"check_delay": 5.0}
     assert fields(ask("ipython"))["shell"] is False
+    infos = fields(ask("stats"))["infos"]
+    assert (list(infos), sorted(map(int, infos["One"]))) == (["One", "late"], sorted(pids))
+    assert fields(ask("stats", name="one"))["info"].keys() == infos["One"].keys()
+    assert fields(ask("stats", name="one", process=pids[0], extended=True))["info"]["pid"] == pids[0]
+    assert {child["pid"] for child in fields(ask("dstats"))["info"]["children"]} == set(pids)
 
 
 @both
@@ -179,8 +182,8 @@ def test_errors_have_circus_numbers_and_reasons(ask: Callable[..., dict[str, Any
     assert refused(ask("start", name="one", match="x")) == (3, "unknown match method x")
     assert refused(ask("globaloptions", option="x")) == (3, "'x' not an existing option")
     assert refused(ask("listen")) == (3, "invalid message. use a pub/sub socket")
-    for command in LATER:
-        assert refused(ask(command)) == (2, f"unknown command: '{command}'")
+    assert refused(ask("stats", name="Nope")) == (3, "program Nope not found")
+    assert refused(ask("stats", name="one", process=1)) == (3, "process 1 not found in 'one'")
 
 
 @both
@@ -210,6 +213,14 @@ def test_circusctl_prints_what_it_prints_with_circus(ctl: Callable[..., tuple[in
     status, printed, _ = ctl("options", "one")
     assert (status, {"args: 1000", "uid: ", "respawn: True"} - set(printed.splitlines())) == (0, set())
     assert ctl("globaloptions", "check_delay") == (0, "check_delay: 5.0\n", "")
+    usage = r"sleep \w+ 0 [\d.]+[KM] [\d.]+[KM] [\d.]+ [\d.]+ 0:00\.\d\d\n"
+    pids = [str(pid) for pid in daemon.call("list", name="one")["pids"]]
+    lines = "".join(f"{pid}: {pid}  {usage}" for pid in pids)
+    assert re.fullmatch(f"one:\n{lines}", ctl("stats", "one")[1])
+    assert re.fullmatch(f"One:\n{lines}late:\n", ctl("stats")[1])
+    assert re.fullmatch(f"{pids[0]}: {pids[0]}  {usage}\n", ctl("stats", "one", pids[0], "--extended")[1])
+    program = re.sub("^sleep", r"python\\S*", usage).replace("0:00", r"\d:\d\d")
+    assert re.match(rf"Main Process:\n    {daemon.pid}  {program}Children:\n    \d+  sleep ", ctl("dstats")[1])
     assert ctl("incr", "one") == (0, "ok\n", "")
     assert ctl("incr", "one", "2", "--waiting") == (0, "5\n", "")
     assert ctl("decr", "one", "3", "--waiting") == (0, "2\n", "")

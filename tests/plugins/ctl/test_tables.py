@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circus_core.requests import Argument, Command, Role
 from circus_plugins.ctl.tables import columns, shorten, squeeze
 from tests.plugins.ctl.running import on_terminal, rows
 from tests.plugins.ctl.stub import Stub, detail
@@ -86,3 +87,41 @@ def test_nothing_to_list_is_said(stub: Stub) -> None:
 def test_the_schema_is_json(stub: Stub) -> None:
     stub.answers["schema"] = {"sections": {"circus": {"type": "object"}}}
     assert rows(on_terminal("schema", endpoint=stub.endpoint)[1])[1:3] == ['  "circus": {', '    "type": "object"']
+
+
+USE = {"pid": 42, "cmdline": "sh", "cpu": 1.5, "mem": 0.25, "mem_info1": "1.42M", "ctime": "0:00.05"}
+MORE = {"threads": 1, "open_files": 3, "read_bytes": 0, "write_bytes": None, "restarts": 2}
+
+
+@pytest.fixture
+def measured(stub: Stub) -> Stub:
+    name = Argument("name", "text", "Whose.", positional=True)
+    known = [Command(each, Role.VIEW, "Figures.", name) for each in ("stats", "dstats")]
+    stub.answers["commands"] = {"commands": [command.schema() for command in known]}
+    return stub
+
+
+def test_what_processes_use(measured: Stub) -> None:
+    gone = "No such process (stopped?)"
+    measured.answers["stats"] = {"name": "web", "info": {"42": {**USE, "children": [{**USE, "pid": 43}]}, "44": gone}}
+    assert rows(on_terminal("stats", "web", endpoint=measured.endpoint)[1]) == [
+        "WATCHER  PID   PROGRAM                     CPU %  MEM %  RSS    TIME",
+        "web      42    sh                          1.5    0.25   1.42M  0:00.05",
+        "           43  sh                          1.5    0.25   1.42M  0:00.05",
+        "web      44    No such process (stopped?)",
+    ]
+
+
+def test_what_processes_use_at_length(measured: Stub) -> None:
+    measured.answers["stats"] = {"infos": {"web": {"42": {**USE, **MORE}}, "idle": {}}}
+    assert rows(on_terminal("stats", endpoint=measured.endpoint)[1]) == [
+        "WATCHER  PID  PROGRAM  CPU %  RSS    THR  FDS  READ  WRITTEN  RESTARTS",
+        "web      42   sh       1.5    1.42M  1    3    0              2",
+    ]
+
+
+def test_what_circusd_uses(measured: Stub) -> None:
+    measured.answers["dstats"] = {"info": {**USE, "children": []}}
+    assert rows(on_terminal("dstats", endpoint=measured.endpoint)[1])[1].split() == [
+        "circusd", "42", "sh", "1.5", "0.25", "1.42M", "0:00.05",
+    ]  # fmt: skip

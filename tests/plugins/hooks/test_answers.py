@@ -12,6 +12,7 @@ from circus_core.errors import CircusError
 from circus_core.model import Refuse, RetryLater
 from circus_core.testing import alive, until
 from circus_plugins.hooks import NAMES
+from circus_plugins.stats import Statistics
 from tests.core.proc import settled, stubborn
 from tests.plugins.hooks.conftest import last_error
 
@@ -335,3 +336,32 @@ async def test_a_signal_to_a_descendant_is_none_of_a_hook_s_business(supervise, 
         await run.call("signal", name="w", signum="CONT", children=True)
         assert run.events.named("signal_sent", pid=process.children()[0])
         assert module.seen == []
+
+
+MORE = """
+def more(watcher, arbiter, hook_name, pid, stats):
+    stats["queued"] = [watcher.name, hook_name, pid]
+"""
+
+
+async def test_extended_stats_adds_to_what_is_told_of_a_process(supervise, module, hooks):
+    module.write(MORE)
+    mine = module.watcher("extended_stats=more")
+    async with supervise(mine, plugins={**hooks, "statistics": Statistics()}) as run:
+        pid = run.pids("w")[0]
+        at_length = (await run.call("stats", name="w", extended=True))["info"][str(pid)]
+        assert at_length["queued"] == ["w", "extended_stats", pid]
+        assert "queued" not in (await run.call("stats", name="w"))["info"][str(pid)]
+        assert not run.events.named("hook_succeeded"), "nor does Circus tell of it"
+
+
+async def test_extended_stats_that_raises_is_told_to_who_asked(supervise, module, hooks):
+    module.write("def f(**given):\n    raise LookupError('no queue')\n")
+    mine = module.watcher("extended_stats=f")
+    async with supervise(mine, plugins={**hooks, "statistics": Statistics()}) as run:
+        for _again in range(12):
+            with pytest.raises(CircusError, match="raised LookupError: no queue") as raised:
+                await run.call("stats", name="w", extended=True)
+            assert raised.value.errno == 5
+        assert not run.events.named("hook_failed")
+        assert not run.events.named("plugin_failed")

@@ -77,17 +77,6 @@ def test_what_is_no_hook_in_toml(tmp_path):
         configured(tmp_path, '[watcher.w]\ncmd = "true"\nhooks.before_start = ["m.f", "g"]\n', "circus.toml")
 
 
-def test_one_that_nothing_calls_in_this_version_is_accepted_with_a_warning(tmp_path):
-    text = "[watcher:w]\ncmd = true\nhooks.after_stop = m.f\nhooks.extended_stats = m.f\n"
-    made = configured(tmp_path, text)
-    assert extra(made) == {"hooks.after_stop": "m.f", "hooks.extended_stats": "m.f"}
-    assert made.reread().warnings == (
-        f"{tmp_path}/circus.ini:4: [watcher:w] hooks.extended_stats: is never called: it is for the command stats, "
-        "which this version does not have (all other hooks are)",
-    )
-    assert "stats" not in made.commands, "it is there now, so have it call the hook"
-
-
 # What commands may do with them
 
 
