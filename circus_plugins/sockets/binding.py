@@ -37,6 +37,10 @@ def opened(options: SocketOptions) -> socket.socket:
 def configure(made: socket.socket, options: SocketOptions) -> None:
     """What may change while it is open; raises OSError."""
     made.setblocking(options.blocking)
+    if options.tcp:
+        # Connections take it over from the socket where they were accepted. Programs that are handed a socket seldom
+        # set it, and one that writes head and body of an answer by two calls has its peer wait 40 ms for the second.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
     if options.listens:
         made.listen(options.backlog)
 

@@ -30,6 +30,10 @@ class SocketOptions:
     proto: str | None = option(TEXT, None, help="The protocol, by its name in /etc/protocols.")
     backlog: int = option(INTEGER, 2048, minimum=0, help="How many connections may wait for a process to take them.")
     blocking: bool = option(BOOLEAN, False, help="Calls of the processes wait where they would fail with EAGAIN.")
+    nodelay: bool = option(
+        BOOLEAN, True,
+        help="What a process writes is sent at once (TCP_NODELAY), and does not wait for what was sent before.",
+    )  # fmt: skip
     so_reuseport: bool = option(BOOLEAN, False, help="Each process has a socket of its own, with SO_REUSEPORT.")
     interface: str | None = option(TEXT, None, help="Only what comes by this network interface.")
     umask: int | None = option(OCTAL, None, help="The file mode mask for a path.")
@@ -45,6 +49,11 @@ class SocketOptions:
     def listens(self) -> bool:
         """Whether connections are made to it."""
         return self.type in ("SOCK_STREAM", "SOCK_SEQPACKET")
+
+    @property
+    def tcp(self) -> bool:
+        """Whether its connections are of TCP."""
+        return not self.unix and self.type == "SOCK_STREAM" and self.proto in (None, "tcp")
 
     @property
     def place(self) -> tuple[object, ...]:
