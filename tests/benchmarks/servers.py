@@ -28,27 +28,22 @@ class Kind:
     """The example in the folder `example`; `own` is what starts the same workers under the server's own master."""
 
     example: str
-    needs: str | None = None
-    own: Sequence[str] = ()
+    own: str = ""
 
 
-GUNICORN = Kind(
-    "gunicorn", "gunicorn", ("gunicorn", "--config", "gunicorn.conf.py", "--workers", "2", "--bind", "{host}:{port}", "app:app")
-)  # fmt: skip
-UVICORN = Kind(
-    "uvicorn", "uvicorn", ("uvicorn", "--workers", "2", "--no-access-log", "--host", "{host}", "--port", "{port}", "app:app")
-)  # fmt: skip
+GUNICORN = Kind("gunicorn", "gunicorn --config gunicorn.conf.py --workers 2 --bind 127.0.0.1:{port} app:app")
+UVICORN = Kind("uvicorn", "uvicorn --workers 2 --no-access-log --host 127.0.0.1 --port {port} app:app")
 ASYNCIO = Kind("asyncio")
 
 
 class Site:
-    """A server of `kind` in a folder of its own, at a free port of 127.0.0.1, under circusd or (`own`) its own master."""
+    """A server of `kind` in a folder of its own, at a free port of 127.0.0.1: under circusd, or its `own` master."""
 
     def __init__(self, cache: Cache, kind: Kind, own: bool) -> None:
         self.kind = kind
         self.ours = not own
         self.name = f"{kind.example}'s own" if own else f"ours {kind.example}"
-        self._bin = cache.python_peer(kind.needs, kind.needs) if kind.needs else cache.ours
+        self._bin = cache.python_peer(kind.example, kind.example) if kind.own else cache.ours
         self._circus = cache.ours
         self.port = _free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="bench-"))
@@ -56,7 +51,7 @@ class Site:
         shutil.copytree(EXAMPLES / kind.example, self.folder, dirs_exist_ok=True)
         self._endpoint = f"ipc://{self.folder}/control.sock"
         if own:
-            self.command = [word.format(host="127.0.0.1", port=self.port) for word in kind.own]
+            self.command = kind.own.format(port=self.port).split()
         else:
             self.command = [str(self._circus / "circusd"), "circus.ini"]
             file = self.folder / "circus.ini"
@@ -114,7 +109,7 @@ class Site:
 
 @contextmanager
 def sites(cache: Cache, wanted: Sequence[tuple[Kind, bool]], absent: dict[str, str]) -> Iterator[list[Site]]:
-    """Those of `wanted` (kind, and whether under its own master) that are here, up; `absent` gets to know the others."""
+    """Those of `wanted` (kind, and whether under its own master) that are here, up; `absent` knows of the others."""
     found: list[Site] = []
     try:
         for kind, own in wanted:

@@ -16,7 +16,7 @@ from report import Column, Report
 from servers import ASYNCIO, GUNICORN, UVICORN, WATCHER, WORKERS, Site, sites
 
 NAMES = ("sockets", "unbroken")
-TURNS = 2  # for each round: the shorter the turns and the more of them, the less one neighbour's work tells
+TURNS = 4  # for each round: the shorter the turns and the more of them, the less one neighbour's work tells
 SECONDS = 2
 CONNECTIONS = 32
 MANNERS = ("close", "keep-alive")
