@@ -42,6 +42,7 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
     "sockets": "circus_plugins.sockets:Sockets",
     "streams": "circus_plugins.streams:Streams",
+    "ready": "circus_plugins.ready:Ready",
     "hooks": "circus_plugins.hooks:Hooks",
     "host": "circus_plugins.host:Host",
 }

@@ -144,6 +144,9 @@ class WatcherOptions:
     priority: int = option(INTEGER, 0, help="Watchers with a higher number start first.")
     autostart: bool = option(BOOLEAN, True, help="Start together with circusd.")
     warmup_delay: float = option(NUMBER, 0.0, unit="s", minimum=0, help="Pause between two spawns.")
+    reload_parallel: int = option(
+        INTEGER, 1, minimum=1, help="A reload replaces so many processes at a time: new ones first, then as many old."
+    )
 
     stop_signal: int = option(SIGNAL, int(signal.SIGTERM), help="The signal that asks a process to stop.")
     stop_children: bool = option(BOOLEAN, False, help="Send the stop signal to the whole process group.")

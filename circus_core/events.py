@@ -132,6 +132,20 @@ class ProcessReady(Event):
 
 
 @event
+class ProcessUnready(Event):
+    """A process did not become ready, or ended before it was, `after` seconds from its spawn; `reason` says why.
+
+    If it still lives it is ended, and replaced as one that died young.
+    """
+
+    watcher: str
+    wid: int
+    pid: int
+    after: float
+    reason: str
+
+
+@event
 class ProcessSignaled(Event):
     """circusd sent a signal to end a process, or SIGKILL because it did not end, or to a descendant of it.
 
@@ -164,7 +178,7 @@ class ProcessExited(Event):
 
     `exit_code` is the status, or minus the signal's number, or None if somebody else reaped it. `age` is seconds
     lived, `cpu` user and system seconds and `peak_memory` bytes (wait4). `requested` is set when circusd ended it on
-    somebody's order.
+    somebody's order, and `ready` if it had become ready; a process that nobody asks about is ready once it is spawned.
     """
 
     action: ClassVar[str | None] = "reap"
@@ -174,6 +188,7 @@ class ProcessExited(Event):
     exit_code: int | None
     age: float
     requested: bool
+    ready: bool = True
     cpu: float = 0.0
     peak_memory: int = 0
 

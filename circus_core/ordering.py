@@ -129,7 +129,9 @@ def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Repl
 
 @handles("reload")
 def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
-    manner = {"graceful": request["graceful"], "sequential": request["sequential"]}
+    manner = {key: request[key] for key in ("graceful", "sequential", "parallel")}
+    if manner["parallel"] is not None and manner["parallel"] < 1:
+        raise RequestError(f"'parallel' is {manner['parallel']}", hint="the least possible is 1")
     if request.name is None:
         group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
         return _answer_group(request, supervisor.background(group, group=True))

@@ -21,16 +21,18 @@ JITTER = 0.1
 _TIMES = {1: "once", 2: "twice"}
 
 
-def after_exit(options: WatcherOptions, failures: int, chance: float) -> Restart | GiveUp:
+def after_exit(options: WatcherOptions, failures: int, chance: float, *, ready: bool = True) -> Restart | GiveUp:
     """What to do about a process that ended by itself; `failures` are its young deaths in a row, this one included.
 
-    0 failures: it lived well. `chance` is a random number from 0 to 1.
+    0 failures: it lived well. `chance` is a random number from 0 to 1. One that never was `ready` died young, however
+    long it took.
     """
     delayed = failures - options.restart_burst
     if delayed <= 0:
         return Restart()
     if options.max_retry is not None and 0 <= options.max_retry < delayed:
-        return GiveUp(f"it died within {options.min_uptime:g} s of its start {failures} times in a row")
+        how = f"died within {options.min_uptime:g} s of its start" if ready else "did not become ready"
+        return GiveUp(f"it {how} {failures} times in a row")
     return Restart(_delay(options, delayed, chance))
 
 

@@ -48,11 +48,11 @@ class Owner(Protocol):
 
 
 class Process:
-    """A spawned process. `requested`: it ends, or ended, because somebody asked for it."""
+    """A spawned process. `requested`: it ends, or ended, on somebody's order. `came_up`: it was ready once."""
 
     __slots__ = (
-        "_ending", "_number", "bus", "exit", "expiry", "owner", "pid", "reaper", "requested", "spawned_at", "started",
-        "state", "watcher", "wid",
+        "_ending", "_number", "bus", "came_up", "exit", "expiry", "owner", "pid", "reaper", "requested", "spawned_at",
+        "started", "state", "watcher", "wid",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +77,7 @@ class Process:
         self.state = ProcessState.STARTING
         self.exit: Exit | None = None
         self.requested = False
+        self.came_up = False
         self.expiry: asyncio.TimerHandle | None = None
         self._ending: Ending | None = None
         reaper.watch(pid, self._reaped)

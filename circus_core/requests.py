@@ -226,9 +226,10 @@ COMMANDS: dict[str, Command] = {
             "reload", Role.OPERATE, "Replace the processes of one or all watchers without a gap.", NAME,
             Argument("graceful", "boolean", "Start new processes first, then stop the old ones.",
                      default=True, flag="--terminate", off="Stop the old processes first, as `restart` does."),
-            Argument("sequential", "boolean", "One process after another, not all at once.", default=False), RUNNING,
-            help="Where a watcher has send_hup, its processes get SIGHUP and stay. Without a name, stopped watchers stay stopped.",  # noqa: E501
-            replies=_RESTARTED, waits=True, example="circusctl reload web --sequential --waiting",
+            Argument("parallel", "integer", "Replace so many at a time; the watcher's reload_parallel if not given."),
+            Argument("sequential", "boolean", "End each process before its successor starts.", default=False), RUNNING,
+            help="Each new process must be ready before an old one is told to end; if one never is, the reload stops, the old ones go on, and the answer says why. Where a watcher has send_hup, its processes get SIGHUP and stay. Without a name, stopped watchers stay stopped.",  # noqa: E501
+            replies=_RESTARTED, waits=True, example="circusctl reload web --parallel 2 --waiting",
         ),
         Command(
             "reloadconfig", Role.ADMIN, "Read the configuration again and do what changed.",

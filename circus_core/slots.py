@@ -16,6 +16,7 @@ from circus_core.consent import objection
 from circus_core.errors import CircusError
 from circus_core.events import ProcessExited, ProcessSpawned
 from circus_core.kinship import mark
+from circus_core.model import ProcessState
 from circus_core.process import Process
 from circus_core.readiness import Readiness
 from circus_core.spawn import spawn
@@ -64,6 +65,10 @@ class Owner(Protocol):
 
     def emptied(self, slot: Slot, exited: ProcessExited) -> None:
         """The process in the slot ended."""
+        ...
+
+    def came_up(self) -> None:
+        """A process that was waited for is ready."""
         ...
 
 
@@ -122,8 +127,11 @@ class Slots:
 
     @property
     def settled(self) -> bool:
-        """Whether every slot that is wanted has its process or was given up."""
-        return not self.missing() and all(slot.timer is None for slot in self.by_wid.values())
+        """Whether every slot that is wanted has its process, which is ready, or was given up."""
+        return not self.missing() and not any(
+            slot.timer is not None or (slot.process is not None and slot.process.state is not ProcessState.READY)
+            for slot in self.by_wid.values()
+        )
 
     @property
     def dry(self) -> bool:
@@ -249,6 +257,12 @@ class Slots:
     def terms(self) -> tuple[int, float]:
         return self.options.stop_signal, self.options.graceful_timeout
 
+    def ready(self, process: Process) -> None:
+        """A process came up; one in no slot is on its way out."""
+        slot = self.by_wid.get(process.wid)
+        if slot is not None and slot.process is process:
+            self._owner.came_up()
+
     def unready(self, process: Process, reason: str) -> None:
         """A process did not come up: it ends, and that counts as dying young."""
         self.last_error = reason
@@ -260,11 +274,11 @@ class Slots:
         how = process.exit
         exited = ProcessExited(
             watcher=process.watcher, wid=process.wid, pid=process.pid,
-            exit_code=how.code if how else None, age=process.age, requested=process.requested,
+            exit_code=how.code if how else None, age=process.age, requested=process.requested, ready=process.came_up,
             cpu=how.cpu if how else 0.0, peak_memory=how.peak_memory if how else 0,
         )  # fmt: skip
         self.leaving.setdefault(process, False)
-        self.readiness.drop(process)
+        self.last_error = self.readiness.drop(process) or self.last_error
         slot = self.by_wid.get(process.wid)
         if slot is not None and slot.process is process:
             slot.process = None

@@ -247,7 +247,7 @@ class Supervisor:
         return starting.in_turn(watchers, lambda watcher: watcher.start(say), self.config.supervisor.warmup_delay)
 
     def reload_group(
-        self, watchers: list[Watcher], say: Progress | None = None, **manner: bool
+        self, watchers: list[Watcher], say: Progress | None = None, **manner: Any
     ) -> Coroutine[Any, Any, Outcomes]:
         """Reload watchers one after another; stopped ones stay stopped. Answers what became of each."""
         return starting.in_turn(watchers, lambda each: each.reload(say=say, **manner) if each.running else None)

@@ -34,7 +34,7 @@ class Owner(Protocol):
     slots: Slots
 
     def filled(self) -> None:
-        """A slot that waited was filled, or was given up."""
+        """A slot that waited was filled, or was given up, or its process became ready."""
         ...
 
     def dry(self, code: int | None) -> None:
@@ -85,7 +85,7 @@ class Upkeep:
         options, code = slots.options, exited.exit_code
         if not exited.requested:
             slots.last_exit = exited
-            slot.failures = 0 if exited.age >= options.min_uptime else slot.failures + 1
+            slot.failures = 0 if exited.ready and exited.age >= options.min_uptime else slot.failures + 1
             log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, exited.pid, in_words(code), exited.age)
         if not options.respawn:
             self._close(slot, code)
@@ -105,7 +105,11 @@ class Upkeep:
             slots.around.bus.publish(delayed)
             self._later(slot, verdict.delay)
         else:
-            slots.fill(slot)
+            self._retry(slot)
+
+    def came_up(self) -> None:
+        """A process that was waited for is ready."""
+        self._owner.filled()
 
     def _close(self, slot: Slot, code: int | None) -> None:
         slots = self._owner.slots
@@ -124,7 +128,7 @@ class Upkeep:
         if answer is not None:
             verdict: Restart | GiveUp | Postpone = answer[1]
             return verdict
-        return policy.after_exit(slots.options, slot.failures, slots.around.chance())
+        return policy.after_exit(slots.options, slot.failures, slots.around.chance(), ready=exited.ready)
 
     def _later(self, slot: Slot, delay: float) -> None:
         slot.timer = asyncio.get_running_loop().call_later(delay, self._retry, slot)

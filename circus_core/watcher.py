@@ -16,10 +16,11 @@ from circus_core import rolling, stopping
 from circus_core.consent import objection
 from circus_core.errors import CircusError, ConflictError, SpawnError
 from circus_core.events import StartCalledOff, WatcherReloaded, WatcherUpdated
-from circus_core.options import Effect
 from circus_core.queue import Queue
+from circus_core.rolling import Manner
 from circus_core.slots import Slots
 from circus_core.states import ACTIVE, STARTING, STOPPED, TABLE
+from circus_core.updating import Update
 from circus_core.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
     Say = Callable[[str], None] | None
 
 log = logging.getLogger("circus.watcher")
-
-
-@attrs.define
-class _Change:
-    """What a change of options replaces, and what it changes, once its turn has come."""
-
-    before: WatcherOptions
-    changes: Sequence[Change] = ()
 
 
 class Watcher:
@@ -103,16 +96,27 @@ class Watcher:
         return self.queue.submit("restart", lambda: self._restart(say, running))
 
     def reload(
-        self, *, graceful: bool = True, sequential: bool = False, running: bool = False, say: Say = None
+        self,
+        *,
+        graceful: bool = True,
+        sequential: bool = False,
+        parallel: int | None = None,
+        running: bool = False,
+        say: Say = None,
     ) -> asyncio.Future[dict[str, list[int]]]:
-        """Replace every process: new ones first, or one after another, or (not graceful) all by a restart."""
+        """Replace every process, each by one that is ready before the old one ends, `parallel` at a time.
+
+        `sequential`: each ends before its successor starts. Not `graceful`: all by a restart.
+        """
         if not graceful:
             return self.restart(say, running=running)
-        return self.queue.submit("reload", lambda: self._reload(sequential, say, running))
+        return self.queue.submit(
+            "reload", lambda: self._reload(Manner(parallel or self.options.reload_parallel, sequential), say, running)
+        )
 
     def scale(self, number: Callable[[], int], say: Say = None) -> asyncio.Future[int]:
         """Keep another number of processes; `number` is called when the operation's turn comes."""
-        return self.queue.submit("scale", lambda: self._fit(say), first=lambda: self._renumber(number()))
+        return self.queue.submit("scale", lambda: self.fit(say), first=lambda: self._renumber(number()))
 
     def update(
         self, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]
@@ -121,8 +125,8 @@ class Watcher:
 
         If processes do not come up with them, the options are what they were, and the answer is why.
         """
-        made = _Change(self.options)
-        return self.queue.submit("set", lambda: self._follow(made), first=lambda: self._set(made, change))
+        made = Update(self, change)
+        return self.queue.submit("set", made.finish, first=made.begin)
 
     def abandon(self) -> asyncio.Future[None]:
         """Forget the processes, which go on by themselves."""
@@ -207,10 +211,10 @@ class Watcher:
         await self._stop(say)
         return {"stopped": stopped, **await self._start(say)}
 
-    async def _reload(self, sequential: bool, say: Say, running: bool) -> dict[str, list[int]]:
+    async def _reload(self, manner: Manner, say: Say, running: bool) -> dict[str, list[int]]:
         if not self.running:
             return {"stopped": [], "started": [], "kept": []} if running else {"stopped": [], **await self._start(say)}
-        outcome = await rolling.reload(self.slots, sequential, say)
+        outcome = await rolling.reload(self.slots, manner, say)
         self._settle(operating=True)
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
         return outcome
@@ -221,8 +225,8 @@ class Watcher:
         self.adopt(attrs.evolve(self.options, numprocesses=max(number, 0)))
         return self.options.numprocesses
 
-    async def _fit(self, say: Say) -> int:
-        """Have as many processes as there are to be."""
+    async def fit(self, say: Say = None) -> int:
+        """Have as many processes as the options say."""
         if self.running:
             surplus = len(self.slots.by_wid) - self.options.numprocesses
             # Slots without a process go first, then the oldest processes (PROTOCOL.md 6.3).
@@ -238,29 +242,13 @@ class Watcher:
         self.slots.release()
         self.state = STOPPED
 
-    def _set(self, made: _Change, change: Callable[[WatcherOptions], tuple[WatcherOptions, Sequence[Change]]]) -> None:
-        made.before = self.options
-        options, made.changes = change(self.options)
-        self.adopt(options)
-        self._tell(made)
+    async def renew(self, manner: Manner) -> dict[str, list[int]]:
+        """Replace the processes by such as the options say, if there are to be any."""
+        return await self._reload(manner, say=None, running=True)
 
-    def _tell(self, made: _Change) -> None:
-        for each in made.changes:
-            self._around.bus.publish(WatcherUpdated(watcher=self.name, option=each.key))
-
-    async def _follow(self, made: _Change) -> None:
-        """Do what changed options need; if that fails they are not in force, so that whoever dies comes back."""
-        effects = {each.effect for each in made.changes}
-        try:
-            if Effect.SCALE in effects:
-                await self._fit(None)
-            if Effect.RELOAD in effects and self.running:
-                await self._reload(sequential=False, say=None, running=True)
-        except SpawnError:
-            log.error("%s: its options are again what they were", self.name)
-            self.adopt(made.before)
-            self._tell(made)
-            raise
+    def tell_updated(self, key: str) -> None:
+        """An option is another."""
+        self._around.bus.publish(WatcherUpdated(watcher=self.name, option=key))
 
     def adopt(self, options: WatcherOptions) -> None:
         """Take other options, and leave the processes as they are."""

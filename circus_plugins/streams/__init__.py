@@ -6,6 +6,7 @@ that has a stream.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from circus_core import logs
@@ -13,12 +14,12 @@ from circus_core.errors import CircusError
 from circus_core.events import Event, LogsReopened, event
 from circus_core.kinds import BOOLEAN
 from circus_core.options import Effect, Kind
-from circus_core.plugin import CircusPlugin, hookimpl
+from circus_core.plugin import CircusPlugin, hookimpl, hookspec
 from circus_core.requests import Argument, Command, Role
 from circus_plugins.streams.sizes import SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from circus_core.model import Config, Launch, ProcessRef, Refuse, WatcherOptions
     from circus_core.plugin import Registry
@@ -87,6 +88,21 @@ class OutputLost(Event):
     lost: int
 
 
+Listener = Callable[[str, bytes], bool]
+
+
+class Overhearing:
+    """Hooks for plugins that want to know what processes say as they say it."""
+
+    @hookspec
+    def circus_overhear_output(self, process: ProcessRef, watcher: WatcherOptions) -> Listener | None:
+        """After a process whose output is read was spawned: a function that is given each part of it, as it comes.
+
+        It is called with `stdout` or `stderr` and the bytes, in order, until it answers True: it need not hear more.
+        What it raises ends that too, and is logged. Asked by the plugin `streams`, before `circus_await_ready`.
+        """
+
+
 class Streams(CircusPlugin):
     """Reads the output of the processes that have streams, and hands it to their sinks."""
 
@@ -100,6 +116,10 @@ class Streams(CircusPlugin):
     def sinks(self, watcher: str, channel: str = "stdout") -> list[Sink]:
         """The sinks that the processes of a watcher write to now, for a program that circusd is embedded in."""
         return self._work.sinks(watcher, channel) if self._work else []
+
+    def circus_add_hookspecs(self) -> type:
+        """The hook of those who listen to what processes say."""
+        return Overhearing
 
     def circus_register_options(self, registry: Registry) -> None:
         """`stdout_stream.*`, `stderr_stream.*` and `redirect_stderr` of `[watcher:...]`."""

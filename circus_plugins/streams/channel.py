@@ -50,7 +50,10 @@ class Channel:
     What is left of an unfinished line waits in `_rest`, as does what the sink did not take yet.
     """
 
-    __slots__ = ("_descriptor", "_ended", "_large", "_over", "_pump", "_recent", "_rest", "sink", "source", "stalled")
+    __slots__ = (
+        "_descriptor", "_ended", "_large", "_over", "_overhear", "_pump", "_recent", "_rest",
+        "sink", "source", "stalled",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -60,11 +63,13 @@ class Channel:
         recent: Recent,
         pump: Pump,
         over: Callable[[Channel], None],
+        overhear: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._descriptor: int | None = descriptor
         self._pump = pump
         self._recent = recent
         self._over = over
+        self._overhear = overhear
         self._rest = b""
         self._large = self.stalled = self._ended = False
         self.source = source
@@ -89,6 +94,8 @@ class Channel:
             self._grow()
         total = begun + got
         self._recent.add(view[begun:total], self.source.pid, self.source.channel)
+        if self._overhear is not None:
+            self._overhear(self.source.channel, bytes(view[begun:total]))
         whole = buffer.rfind(b"\n", begun, total) + 1
         if not whole and total >= LONGEST:
             whole = total
@@ -124,6 +131,10 @@ class Channel:
         self.sink = sink
         sink.join(self)
         self.go_on()
+
+    def hush(self) -> None:
+        """Nobody listens any more to what it reads."""
+        self._overhear = None
 
     def close(self) -> None:
         """Hand on what is left, and let go of the pipe; what nobody has read from it is lost, and counted."""

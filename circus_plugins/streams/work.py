@@ -18,6 +18,7 @@ from circus_plugins.streams.channel import Channel, pipe
 from circus_plugins.streams.choice import CHANNELS, Choice, choose
 from circus_plugins.streams.following import Following
 from circus_plugins.streams.keeping import Keeping
+from circus_plugins.streams.overhearing import Listeners
 from circus_plugins.streams.pump import Pump
 from circus_plugins.streams.rings import Rings, kept
 from circus_plugins.streams.shared import Shared
@@ -133,9 +134,15 @@ class Work:
             return
         made.close_theirs()
         recent = self.rings.of(slot, kept(made.watcher))
+        asked = dict(self._supervisor.bus.ask("circus_overhear_output", process=process, watcher=made.watcher))
+        listeners = Listeners(process, asked) if asked else None
         for channel, (descriptor, sink) in made.ours.items():
             source = Source(process.watcher, process.wid, process.pid, channel)
-            reader = Channel(descriptor, source, sink, recent, self._pump, self._over)
+            reader = Channel(
+                descriptor, source, sink, recent, self._pump, self._over, listeners.hear if listeners else None
+            )
+            if listeners:
+                listeners.channels.append(reader)
             self._channels.setdefault(process.pid, []).append((reader, made.launch))
 
     def exited(self, watcher: str, wid: int, pid: int) -> None:

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from circus_core import tree
 from circus_core.errors import CircusError, SupersededError
 from circus_core.model import GiveUp, Refuse, Restart, RetryLater
 from circus_core.options import declared
@@ -323,11 +324,27 @@ async def test_reload(supervise):
         since, before = many(run), run.pids("w")
         reply = await run.call("reload", name="w", waiting=True)
         # The reaps are O-22.
-        assert sequence(run, since) == ["spawn", "spawn", "kill", "kill", "reap", "reap", "reload"]
+        assert sequence(run, since) == ["spawn", "kill", "reap", "spawn", "kill", "reap", "reload"]
         assert reply == {"info": {"stopped": sorted(before), "started": sorted(run.pids("w")), "kept": []}}
+        assert set(run.supervisor.watcher("w").slots.by_wid) == {1, 3}
+
+
+@pytest.mark.covers("option:reload_parallel")
+@pytest.mark.parametrize("given", [{"parallel": 2}, {"parallel": 9}, {}])
+async def test_reload_of_several_at_a_time(supervise, given):
+    async with supervise(watcher("w", numprocesses=2, reload_parallel=1 if given else 2)) as run:
+        since = many(run)
+        await run.call("reload", name="w", waiting=True, **given)
+        assert sequence(run, since) == ["spawn", "spawn", "kill", "kill", "reap", "reap", "reload"]
         assert set(run.supervisor.watcher("w").slots.by_wid) == {3, 4}
-        await run.call("reload", name="w", waiting=True)
+        await run.call("reload", name="w", waiting=True, **given)
         assert set(run.supervisor.watcher("w").slots.by_wid) == {1, 2}
+
+
+async def test_a_reload_of_less_than_one_at_a_time_is_refused(supervise):
+    async with supervise(watcher("w")) as run:
+        with pytest.raises(CircusError, match="'parallel' is 0"):
+            await run.call("reload", name="w", parallel=0)
 
 
 async def test_reload_sequential(supervise):
@@ -638,7 +655,9 @@ class Ready:
 @pytest.mark.covers("hook:circus_await_ready", "event:process_ready")
 async def test_a_process_is_ready_when_the_plugin_says_so(supervise):
     gate = asyncio.Event()
-    async with supervise(watcher("w"), plugins={"ready": Ready(gate)}) as run:
+    async with supervise(watcher("w", autostart=False), plugins={"ready": Ready(gate)}) as run:
+        await run.call("start", name="w")
+        await run.events.wait_for("process_spawned")
         details = (await run.call("status", name="w", extended=True))["details"]["w"]
         assert [process["state"] for process in details["processes"]] == ["starting"]
         gate.set()
@@ -647,17 +666,89 @@ async def test_a_process_is_ready_when_the_plugin_says_so(supervise):
         assert ready.after >= 0
 
 
-async def test_a_reload_ends_no_old_process_before_the_new_are_ready(supervise):
-    gate = asyncio.Event()
-    async with supervise(watcher("w", numprocesses=2), plugins={"ready": Ready(True, True, gate)}) as run:
+async def test_a_reload_ends_no_old_process_before_its_successor_is_ready(supervise):
+    first, second = asyncio.Event(), asyncio.Event()
+    async with supervise(watcher("w", numprocesses=2), plugins={"ready": Ready(True, True, first, second)}) as run:
         await run.events.wait_for("process_ready", count=2)
         before = run.pids("w")
         reloading = run.supervisor.watcher("w").reload()
         await run.events.wait_for("process_spawned", count=3)
         assert all(map(alive, before))
-        gate.set()
+        first.set()
+        await run.events.wait_for("process_spawned", count=4)
+        assert [alive(pid) for pid in before] == [False, True]
+        second.set()
         await reloading
         assert not any(map(alive, before))
+
+
+async def test_a_reload_that_fails_half_way_says_how_far_it_came(supervise):
+    async with supervise(watcher("w", numprocesses=3), plugins={"ready": Ready(True, True, True, True, False)}) as run:
+        await run.events.wait_for("process_ready", count=3)
+        before = run.pids("w")
+        with pytest.raises(CircusError, match=r"only in part, 1 of 3: pid \d+ did not become ready") as caught:
+            await run.call("reload", name="w", waiting=True)
+        assert "the other old processes go on" in caught.value.hint
+        assert len(run.pids("w")) == 3
+        assert set(before[1:]) < set(run.pids("w"))
+
+
+async def test_options_with_which_the_second_process_does_not_come_up_are_taken_back(supervise):
+    """What took over already is replaced once more, so that all run with the options that are in force."""
+    ready = Ready(True, True, True, False)
+    async with supervise(watcher("w", numprocesses=2, env={"A": "1"}), plugins={"ready": ready}) as run:
+        await run.events.wait_for("process_ready", count=2)
+        with pytest.raises(CircusError, match="only in part, 1 of 2"):
+            await run.call("set", name="w", options={"env": {"A": "2"}}, waiting=True)
+        assert (await run.call("get", name="w", keys=["env"]))["options"] == {"env": {"A": "1"}}
+        assert len(run.pids("w")) == 2
+        for pid in run.pids("w"):
+            assert b"A=1" in tree.environment(pid).split(b"\0")
+
+
+async def test_a_watcher_is_active_once_its_processes_are_ready(supervise):
+    gate = asyncio.Event()
+    ready = Ready(True, True, True, True, gate)
+    async with supervise(watcher("w", numprocesses=2), watcher("next", priority=-1), plugins={"ready": ready}) as run:
+        await run.call("stop", waiting=True)
+        await run.call("start")
+        await run.events.wait_for("process_ready", count=4)
+        assert (await run.call("status", name="w"))["status"] == "starting"
+        # Who comes later in the order of starts may need this one.
+        assert run.pids("next") == []
+        gate.set()
+        await run.events.wait_for("watcher_started", count=4)
+        assert (await run.call("status", name="w"))["status"] == "active"
+
+
+async def test_a_start_whose_processes_never_become_ready_fails_and_goes_on_trying(supervise):
+    options = {"restart_burst": 0, "restart_delay": 0.01, "autostart": False}
+    async with supervise(watcher("w", **options), plugins={"ready": Ready(False, False)}) as run:
+        with pytest.raises(CircusError, match=r"w did not start: pid \d+ did not become ready"):
+            await run.call("start", name="w", waiting=True)
+        unready = await run.events.wait_for("process_unready")
+        assert unready.reason.endswith("did not become ready")
+        await run.events.wait_for("watcher_started")
+        assert len(run.pids("w")) == 1
+
+
+@pytest.mark.covers("event:process_unready")
+async def test_a_process_that_is_never_ready_is_given_up_however_long_it_took(supervise):
+    options = {"restart_burst": 0, "restart_delay": 0.01, "max_retry": 1, "min_uptime": 0}
+    async with supervise(watcher("w", **options), plugins={"ready": Ready(*[False] * 9)}) as run:
+        gave_up = await run.events.wait_for("watcher_gave_up")
+        assert gave_up.reason.startswith("it did not become ready 2 times in a row")
+        assert len(run.events.named("process_unready")) == 2
+
+
+async def test_a_stop_ends_the_wait_for_a_process(supervise):
+    async with supervise(watcher("w", autostart=False), plugins={"ready": Ready(asyncio.Event())}) as run:
+        starting = run.supervisor.watcher("w").start()
+        await run.events.wait_for("process_spawned")
+        await run.call("stop", name="w", waiting=True)
+        with pytest.raises(CircusError, match="gave way to a stop"):
+            await starting
+        assert run.events.named("process_unready") == []
 
 
 @pytest.mark.parametrize("answer", [False, RuntimeError("cannot tell")])
