@@ -61,7 +61,8 @@ class Launch:
     """Everything needed to start one process. `circus_adjust_launch` may answer a changed copy.
 
     `stdin`, `stdout` and `stderr` are descriptors of circusd, None to inherit, or `DEVNULL` (-3, as in subprocess).
-    `pass_fds` stay open in the child under the same numbers; nothing else does.
+    `pass_fds` stay open in the child under the same numbers. `listen_fds` it finds from 3 on, in this order, with
+    LISTEN_FDS and LISTEN_PID as in sd_listen_fds(3). Nothing else stays open.
     """
 
     watcher: str
@@ -79,6 +80,7 @@ class Launch:
     stdout: int | None = None
     stderr: int | None = None
     pass_fds: tuple[int, ...] = ()
+    listen_fds: tuple[int, ...] = ()
 
 
 @frozen

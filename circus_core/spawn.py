@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core import open_files
 from circus_core.errors import SpawnError
+from circus_core.handover import Handover
 from circus_core.kinds import RLIMITS
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _NULL = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 def spawn(launch: Launch) -> int:
     """Start the process in a session and process group of its own, and answer its pid; raises SpawnError."""
+    more = _user_and_limits(launch)
+    handover = Handover(launch, more.get("preexec_fn")) if launch.listen_fds else None
+    if handover is not None:
+        more["preexec_fn"] = handover.run
     try:
         child = subprocess.Popen(
             launch.argv,
@@ -39,8 +44,10 @@ def spawn(launch: Launch) -> int:
             pass_fds=launch.pass_fds,
             start_new_session=True,
             umask=-1 if launch.umask is None else launch.umask,
-            **_user_and_limits(launch),
+            **more,
         )
+        if handover is not None:
+            handover.settle(child)
     except OSError as error:
         raise _refused(error, launch) from error
     except subprocess.SubprocessError as error:
@@ -51,6 +58,9 @@ def spawn(launch: Launch) -> int:
         ) from error
     except (ValueError, TypeError) as error:
         raise SpawnError(f"cannot run {launch.argv[0]}: {error}") from error
+    finally:
+        if handover is not None:
+            handover.close()
     # The reaper waits for the child by its pid; this object must not, and says nothing when it is dropped.
     child.returncode = 0
     return child.pid

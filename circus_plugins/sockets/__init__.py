@@ -19,6 +19,7 @@ from circus_core.options import Effect, Section
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Command, Role
 from circus_core.structure import Problem
+from circus_plugins.sockets import activation
 from circus_plugins.sockets.options import SocketOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class Sockets(CircusPlugin):
         registry.option(
             "watcher", "stdin_socket", TEXT, effect=Effect.RELOAD,
             help="The socket that is the standard input of the processes.",
+        )  # fmt: skip
+        registry.option(
+            "watcher", activation.OPTION, activation.ACTIVATION, False, effect=Effect.RELOAD,
+            help="Processes find their sockets as descriptors from 3 on, with LISTEN_FDS, LISTEN_PID and"
+            " LISTEN_FDNAMES, as services of systemd do. Names of sockets are for these, in this order; `true` is for"
+            " those that are mentioned, or all if none is.",
         )  # fmt: skip
 
     def circus_register_commands(self, registry: Registry) -> None:
@@ -106,20 +113,24 @@ class Sockets(CircusPlugin):
         return None
 
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
-        """Hand a process its sockets, under the numbers that they have here."""
+        """Hand a process its sockets, under the numbers that they have here, or from 3 on."""
         # No watcher that needs a socket gets here where there is none, and this is part of every spawn.
         names = self._used(watcher) if _sections(self._supervisor.config) else ()
         if not names:
             return None
         numbers = {name: self._number(name, launch) for name in names}
-        variables = {PREFIX + name: number for name, number in numbers.items()}
         stdin = watcher.extra.get("stdin_socket")
+        if stdin:
+            launch = evolve(launch, stdin=numbers[str(stdin).lower()])
+        if activation.activated(watcher):
+            launch, numbers = activation.activating(launch, numbers)
+        else:
+            launch = evolve(launch, pass_fds=(*launch.pass_fds, *numbers.values()))
+        variables = {PREFIX + name: number for name, number in numbers.items()}
         return evolve(
             launch,
             argv=tuple(expand(word, variables) for word in launch.argv),
             env={name: expand(value, variables) for name, value in launch.env.items()},
-            stdin=numbers[str(stdin).lower()] if stdin else launch.stdin,
-            pass_fds=(*launch.pass_fds, *numbers.values()),
         )
 
     def circus_confirm_spawn(self, process: ProcessRef) -> None:
@@ -181,11 +192,12 @@ class Sockets(CircusPlugin):
 def used(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> list[str]:
     """The names of the sockets that processes of a watcher get, each once, whether there are such or not."""
     texts = (watcher.cmd, watcher.args, watcher.shell_args or "", *watcher.env.values())
-    names = [found.lower() for text in texts for found in _MENTIONED.findall(text)]
+    names = activation.named(watcher)
+    names += [found.lower() for text in texts for found in _MENTIONED.findall(text)]
     stdin = watcher.extra.get("stdin_socket")
     if stdin:
         names.append(str(stdin).lower())
-    if not names and watcher.extra.get("use_sockets"):
+    if not names and (watcher.extra.get("use_sockets") or activation.activated(watcher)):
         names = list(known)
     return list(dict.fromkeys(names))
 
@@ -202,10 +214,12 @@ def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> It
         if name not in known:
             keys = [key for key in ("cmd", "args", "shell_args") if name in str(getattr(watcher, key)).lower()]
             key = "stdin_socket" if name == stdin else next(iter(keys), "env")
+            key = activation.OPTION if name in activation.named(watcher) else key
             yield Problem(title, key, f"there is no [socket:{name}]", _hint(name, known))
-    if watcher.extra.get("use_sockets") and not known:
-        message, hint = "there is no [socket:NAME] section", "write one, or drop this"
-        yield Problem(title, "use_sockets", message, hint, warning=True)
+    for key in ("use_sockets", activation.OPTION):
+        if watcher.extra.get(key) is True and not known:
+            message, hint = "there is no [socket:NAME] section", "write one, or drop this"
+            yield Problem(title, key, message, hint, warning=True)
 
 
 def _hint(name: str, known: Mapping[str, SocketOptions]) -> str:
