@@ -61,13 +61,15 @@ class Document:
     def placed(self, problems: Iterable[Problem]) -> list[Problem]:
         """Problems, each with the place of its key: in its section, or else in [DEFAULT], or that of its section."""
         problems = list(problems)
-        titles = {"DEFAULT", *(problem.section for problem in problems)}
-        named = {title: raw for raw in self.sections if (title := raw.title) in titles}
+        # Some sorts of sections have their names in lower case, once they are read.
+        titles = {"default", *(problem.section.lower() for problem in problems)}
+        named = {title: raw for raw in self.sections if (title := raw.title.lower()) in titles}
 
         def place(problem: Problem) -> Place | None:
-            sections = [named[title] for title in (problem.section, "DEFAULT") if title in named]
+            own = problem.section.lower()
+            sections = [named[title] for title in (own, "default") if title in named]
             places = [raw.settings[problem.key].place for raw in sections if problem.key in raw.settings]
-            whole = named[problem.section].place if problem.section in named else None
+            whole = named[own].place if own in named else None
             return problem.place or (places[0] if places else whole)
 
         return [evolve(problem, place=place(problem)) for problem in problems]

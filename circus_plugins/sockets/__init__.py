@@ -19,7 +19,7 @@ from circus_core.options import Effect, Section
 from circus_core.plugin import CircusPlugin
 from circus_core.requests import Command, Role
 from circus_core.structure import Problem
-from circus_plugins.sockets import activation
+from circus_plugins.sockets import activation, rights
 from circus_plugins.sockets.options import SocketOptions
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ class Sockets(CircusPlugin):
         )  # fmt: skip
 
     def circus_check_config(self, config: Config) -> list[Problem]:
-        """Whether there is each socket that a watcher uses."""
+        """Whether there is each socket that a watcher uses, and each account that a socket is for."""
         known = _sections(config)
-        return [problem for watcher in config.watchers.values() for problem in _problems(watcher, known)]
+        found = [problem for watcher in config.watchers.values() for problem in _problems(watcher, known)]
+        return found + [problem for options in known.values() for problem in _lacking(options)]
 
     def circus_startup(self, supervisor: Any) -> None:
         """Open every socket before the first watcher starts; one that cannot be opened is for those who use it."""
@@ -220,6 +221,11 @@ def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> It
         if watcher.extra.get(key) is True and not known:
             message, hint = "there is no [socket:NAME] section", "write one, or drop this"
             yield Problem(title, key, message, hint, warning=True)
+
+
+def _lacking(options: SocketOptions) -> Iterator[Problem]:
+    for key, message, hint in rights.lacking(options):
+        yield Problem(f"socket:{options.name}", key, message, hint, warning=True)
 
 
 def _hint(name: str, known: Mapping[str, SocketOptions]) -> str:

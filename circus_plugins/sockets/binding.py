@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from circus_core.errors import CircusError
+from circus_plugins.sockets import rights
 from circus_plugins.sockets.options import FAMILIES, TYPES
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ def configure(made: socket.socket, options: SocketOptions) -> None:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
     if options.listens:
         made.listen(options.backlog)
+
+
+def adapt(made: socket.socket, before: SocketOptions, options: SocketOptions) -> None:
+    """Change an open socket to other options of the same place; raises CircusError, which names the section."""
+    try:
+        configure(made, options)
+        if options.file is not None and options.rights != before.rights:
+            rights.apply(options, options.file)
+    except OSError as error:
+        raise _refused(options, error, "changed") from error
 
 
 def _resolved(options: SocketOptions) -> tuple[int, Any]:
@@ -87,14 +98,12 @@ def _bind(made: socket.socket, options: SocketOptions, address: Any) -> None:
 
 
 def _bind_path(made: socket.socket, options: SocketOptions, address: str) -> None:
-    if not address.startswith("\0") and (options.replace or _stale(made, address)):
-        os.unlink(address)
-    before = os.umask(options.umask) if options.umask is not None else None
-    try:
+    if options.file is None:
         made.bind(address)
-    finally:
-        if before is not None:
-            os.umask(before)
+        return
+    if options.replace or _stale(made, address):
+        os.unlink(address)
+    rights.bind(made, options, address)
 
 
 def _stale(made: socket.socket, path: str) -> bool:
@@ -109,10 +118,10 @@ def _stale(made: socket.socket, path: str) -> bool:
         return other.connect_ex(path) == errno.ECONNREFUSED
 
 
-def _refused(options: SocketOptions, error: OSError) -> CircusError:
+def _refused(options: SocketOptions, error: OSError, done: str = "opened") -> CircusError:
     reason = error.strerror or str(error)
     return CircusError(
-        f"[socket:{options.name}] {options.address} cannot be opened: {reason}", hint=_hint(options, error)
+        f"[socket:{options.name}] {options.address} cannot be {done}: {reason}", hint=_hint(options, error)
     )
 
 
@@ -124,6 +133,8 @@ def _hint(options: SocketOptions, error: OSError) -> str:
             return holder(options) or "another program has it: end that, or choose another port"
         case errno.EACCES | errno.EPERM if options.interface:
             return "only root may choose an interface"
+        case errno.EPERM if options.unix:
+            return "only root may give a path to another user, or to a group that circusd is not in"
         case errno.EACCES if not options.unix and options.port < 1024:
             return "ports below 1024 are for root: choose another, or run circusd as root"
         case errno.EACCES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from circus_core.errors import CircusError
-from circus_plugins.sockets.binding import configure, opened
+from circus_plugins.sockets.binding import adapt, opened
 
 if TYPE_CHECKING:
     import socket
@@ -36,10 +36,9 @@ class Held:
     def close(self) -> None:
         """Let go of it, and take its path away."""
         self.socket.close()
-        path = self.options.path
-        if path and not path.startswith("@"):
+        if self.options.file is not None:
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                os.unlink(self.options.file)
 
 
 class Sockets:
@@ -61,7 +60,7 @@ class Sockets:
             held = self._held[name] = Held(options, opened(options))
         elif held.options != options:
             if held.options.place == options.place:
-                configure(held.socket, options)
+                adapt(held.socket, held.options, options)
                 held.options = options
             else:
                 made = Held(options, opened(options))

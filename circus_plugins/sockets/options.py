@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from circus_core.kinds import BOOLEAN, INTEGER, OCTAL, TEXT, choice
+from circus_core.kinds import ACCOUNT, BOOLEAN, INTEGER, OCTAL, TEXT, choice
 from circus_core.options import option
 
 FAMILIES = {name: getattr(socket, name) for name in ("AF_INET", "AF_INET6", "AF_UNIX")}
 TYPES = {name: getattr(socket, f"SOCK_{name}") for name in ("STREAM", "DGRAM", "RAW", "RDM", "SEQPACKET")}
+
+RIGHTS = ("owner", "group", "mode", "umask")
+"""The options that are about a path."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +40,16 @@ class SocketOptions:
     so_reuseport: bool = option(BOOLEAN, False, help="Each process has a socket of its own, with SO_REUSEPORT.")
     interface: str | None = option(TEXT, None, help="Only what comes by this network interface.")
     umask: int | None = option(OCTAL, None, help="The file mode mask for a path.")
+    owner: int | str | None = option(
+        ACCOUNT, None, also=("user", "socketuser", "socket_owner"), help="The user whose a path is; circusd's if unset."
+    )
+    group: int | str | None = option(
+        ACCOUNT, None, also=("socketgroup",), help="The group that a path belongs to; circusd's if unset."
+    )
+    mode: int | None = option(
+        OCTAL, None, also=("socketmode", "socket_mode"),
+        help="The mode of a path: who may write to it may connect. 777 less the umask if unset.",
+    )  # fmt: skip
     replace: bool = option(BOOLEAN, False, help="A path that is there already is taken away first.")
     extra: Mapping[str, object] = field(factory=dict)
 
@@ -72,13 +85,26 @@ class SocketOptions:
             found.append(("so_reuseport", "is for addresses with a port", "drop it, or path", "path"))
         if self.interface and self.unix:
             found.append(("interface", "is for addresses with a port", "drop it, or path", "path"))
+        if self.umask is not None and self.mode is not None:
+            found.append(("umask", "is for a path without mode", "drop one of them", "mode"))
         return found
 
     def doubts(self) -> list[tuple[str, ...]]:
         """Options that have no effect beside the others, as those of `contradictions`."""
-        if self.umask is not None and not self.unix:
-            return [("umask", "means nothing without a path", "drop it", "path")]
-        return []
+        if self.file is not None:
+            return []
+        what = "means nothing for an abstract name" if self.path else "means nothing without a path"
+        return [(key, what, "drop it", "path") for key in RIGHTS if getattr(self, key) is not None]
+
+    @property
+    def file(self) -> str | None:
+        """The path that there is in the file system for it."""
+        return None if self.path is None or self.path.startswith("@") else self.path
+
+    @property
+    def rights(self) -> tuple[object, ...]:
+        """What decides who may connect to it by its path."""
+        return tuple(getattr(self, key) for key in RIGHTS)
 
     @property
     def address(self) -> str:
