@@ -53,14 +53,17 @@ class Load:
     """`clients` that ask `address`, a (host, port) or a path, one request at a time each.
 
     Each request has a connection of its own, unless `keep`: then one connection serves as long as the server keeps it.
+    Between two requests a client rests for `pause` s.
     """
 
-    def __init__(self, address: tuple[str, int] | str, clients: int = 8, keep: bool = False, path: str = "/") -> None:
+    def __init__(
+        self, address: tuple[str, int] | str, clients: int = 8, keep: bool = False, pause: float = 0.0
+    ) -> None:
         self.answers = Answers()
         self._address = address
-        self._keep = keep
+        self._pause = pause
         close = "" if keep else "Connection: close\r\n"
-        self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n".encode()
+        self._request = f"GET / HTTP/1.1\r\nHost: localhost\r\n{close}\r\n".encode()
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._client) for _ in range(clients)]
@@ -78,7 +81,7 @@ class Load:
 
     def _client(self) -> None:
         connection: _Connection | None = None
-        while not self._over.is_set():
+        while not self._over.wait(self._pause):
             began = time.monotonic()
             kept = connection is not None
             try:
@@ -101,9 +104,11 @@ class Load:
 
 
 @contextmanager
-def asked(address: tuple[str, int] | str, clients: int = 8, keep: bool = False, path: str = "/") -> Iterator[Answers]:
+def asked(
+    address: tuple[str, int] | str, clients: int = 8, keep: bool = False, pause: float = 0.0
+) -> Iterator[Answers]:
     """A `Load` while the block runs; its answers are complete after it."""
-    load = Load(address, clients, keep, path)
+    load = Load(address, clients, keep, pause)
     load.start()
     try:
         yield load.answers

@@ -68,12 +68,6 @@ class Example:
         """Wait until everything was started."""
         until(lambda: "circusd is up" in self.said() or self.circusd.poll() is not None, "circusd")
         assert self.circusd.poll() is None, self.said()
-        until(self._connects, "a server")
-
-    def _connects(self) -> bool:
-        kind = socket.SOCK_DGRAM if "SOCK_DGRAM" in (self.folder / "circus.ini").read_text() else socket.SOCK_STREAM
-        with socket.socket(type=kind) as client:
-            return client.connect_ex(self.address) == 0
 
     def left(self) -> list[int]:
         """Processes that run in the folder."""

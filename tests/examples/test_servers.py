@@ -31,7 +31,8 @@ SERVERS = {
 }
 ROUNDS = 2
 SOME = 50  # answers between two things that are done to a server
-CLIENTS = 4
+CLIENTS = 8
+PAUSE = 0.01  # seconds between two requests of a client, so that the servers have some of the machine too
 
 every_server = pytest.mark.parametrize("name", SERVERS)
 
@@ -63,11 +64,11 @@ def served(answers: Answers) -> int:
 def test_nobody_who_asks_notices_what_is_done(example: Callable[..., Example], name: str) -> None:
     port, watcher = SERVERS[name]
     run = example(name, port)
-    with asked(run.address, CLIENTS) as answers:
+    with asked(run.address, CLIENTS, pause=PAUSE) as answers:
         go_on(answers)
-        for _ in range(ROUNDS):
+        for parallel in range(1, ROUNDS + 1):
             old = run.pids(watcher)
-            run.ctl("reload", watcher, "--waiting")
+            run.ctl("reload", watcher, "--parallel", str(parallel), "--waiting")
             assert not set(old) & set(run.pids(watcher))
             go_on(answers)
         for _ in range(ROUNDS):
@@ -87,7 +88,7 @@ def test_a_kill_takes_only_what_the_process_had_in_hand(example: Callable[..., E
     port, watcher = SERVERS[name]
     run = example(name, port)
     deaths = []
-    with asked(run.address, CLIENTS) as answers:
+    with asked(run.address, CLIENTS, pause=PAUSE) as answers:
         for _ in range(ROUNDS):
             go_on(answers)
             victim = run.pids(watcher)[0]
@@ -102,7 +103,7 @@ def test_a_kill_takes_only_what_the_process_had_in_hand(example: Callable[..., E
 def test_nothing_is_left_over(example: Callable[..., Example], name: str) -> None:
     port, watcher = SERVERS[name]
     run = example(name, port)
-    with asked(run.address, 1) as answers:
+    with asked(run.address, 1, pause=PAUSE) as answers:
         go_on(answers)
     run.ctl("reloadconfig", "--waiting")
     assert len(run.pids(watcher)) == 2
@@ -114,7 +115,7 @@ def test_nothing_is_left_over(example: Callable[..., Example], name: str) -> Non
 
 def test_nginx_reloads_itself(example: Callable[..., Example]) -> None:
     run = example("nginx", 8080)
-    with asked(run.address, CLIENTS, keep=True) as answers:
+    with asked(run.address, CLIENTS, keep=True, pause=PAUSE) as answers:
         go_on(answers)
         master = run.pids("nginx")
         for _ in range(ROUNDS):
