@@ -21,7 +21,7 @@ from circus_core.finding import find, instance, plugin_options
 from circus_core.model import Config, PluginOptions
 from circus_core.overlay import Overlay
 from circus_core.plugin import CircusPlugin, Registry
-from circus_core.resolving import Resolver, declared_by, host_of, redeclare, withdraw
+from circus_core.resolving import Resolver, declared_by, host_of, redeclare, whole, withdraw
 from circus_core.structure import Problem, Setting, independent
 
 if TYPE_CHECKING:
@@ -207,12 +207,13 @@ class Assembly:
         """
         if self.path is None:
             raise RequestError("there is no configuration file to read again", hint="the supervisor was made without")
-        document = read(self.path)
-        return self._reading(document, lambda overlay: overlay.after(parse(self._written), document))
+        document = whole(read(self.path), self.bus)
+        before = whole(parse(self._written), self.bus)
+        return self._reading(document, lambda overlay: overlay.after(before, document))
 
     def change_plugin(self, name: str, change: Callable[[RawSection | None], RawSection | None]) -> Reading:
         """The configuration in force with another section of one plugin, or with none; raises ConfigError."""
-        document = parse(self._written)
+        document = whole(parse(self._written), self.bus)
 
         def changed(overlay: Overlay) -> Overlay:
             return overlay.changed(name, change(overlay.over(document).find("plugin", name)))

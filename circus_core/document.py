@@ -74,6 +74,14 @@ class Document:
 
         return [evolve(problem, place=place(problem)) for problem in problems]
 
+    def completed(self, further: Iterable[RawSection]) -> Document:
+        """With further sections. In one that is there already nothing changes; what it lacks is added."""
+        sections = {raw.title: raw for raw in self.sections}
+        for raw in further:
+            known = sections.get(raw.title)
+            sections[raw.title] = raw if known is None else evolve(known, settings={**raw.settings, **known.settings})
+        return evolve(self, sections=tuple(sections.values()))
+
     def of(self, kind: str) -> list[RawSection]:
         """Every section of a kind, in the order they were written."""
         return [section for section in self.sections if section.kind == kind]

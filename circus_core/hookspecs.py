@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from circus_core.config import PluginSections
-    from circus_core.document import Document
+    from circus_core.document import Document, RawSection
     from circus_core.events import ProcessExited
     from circus_core.model import Config, ProcessRef, WatcherOptions
     from circus_core.options import Section
@@ -99,6 +99,15 @@ class Interventions:
 
         Each plugin is given what the one before it answered. Raise a CircusError where what the launch needs cannot be
         had: the spawn then fails for that reason, and is tried again later.
+        """
+
+    @hookspec
+    def circus_imply_sections(self, document: Document) -> Sequence[RawSection] | None:
+        """When a configuration is read: sections that it does not have, and that what it says amounts to.
+
+        Asked of the plugins that are loaded by then. Where there is a section of the same title, what is missing there
+        is filled in. Nothing is checked yet, and no variable expanded; a setting that is taken from another section
+        brings its place with it, so that a mistake in it is found where it was written.
         """
 
     @hookspec
@@ -209,6 +218,7 @@ class Interventions:
 
 
 ANSWERS: dict[str, tuple[type, ...]] = {
+    "circus_imply_sections": (Sequence,),
     "circus_adjust_launch": (Launch,),
     "circus_decide_hosts": (tuple,),
     "circus_check_config": (Sequence,),
@@ -227,7 +237,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
 }
 """What each intervention may answer, besides None. A hook that a plugin added may answer anything."""
 
-EARLY = frozenset({*vars(Lifecycle), "circus_decide_hosts", "circus_check_config"})
+EARLY = frozenset({*vars(Lifecycle), "circus_imply_sections", "circus_decide_hosts", "circus_check_config"})
 """Hooks by which plugins are called that have not started, and perhaps never will. A hook that a plugin added is called
 when that plugin chooses."""
 

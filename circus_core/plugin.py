@@ -58,11 +58,13 @@ class CircusPlugin:
     everybody, and what it is to `remember` outlives its process. A class attribute `Options` (an attrs class
     whose fields are made by `option()`) declares its options, and `options` is then an instance of it; without it
     `options` is a mapping of texts. `host` says where it runs if its section does not: `process` is a process of its
-    own, and `core` is inside circusd.
+    own, and `core` is inside circusd. `watcher` is the name of the watcher that is its process, `plugin:NAME` unless it
+    says otherwise.
     """
 
     Options: ClassVar[type | None] = None
     host: ClassVar[str] = "process"
+    watcher: ClassVar[str] = ""
 
     name: str = ""
     options: Any

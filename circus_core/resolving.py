@@ -89,6 +89,13 @@ class Resolver:
         return Problem(f"plugin:{name}", "use", message, error.hint, place)
 
 
+def whole(document: Document, bus: Bus) -> Document:
+    """A document with the sections that it does not have and, as plugins say, implies."""
+    for _plugin, further in bus.ask("circus_imply_sections", document=document):
+        document = document.completed(further)
+    return document
+
+
 def withdraw(plugin: str, sections: dict[str, Section], commands: dict[str, tuple[Command, Handler]]) -> None:
     """Take away what a plugin declared."""
     for name, section in tuple(sections.items()):

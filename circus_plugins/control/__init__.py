@@ -12,9 +12,8 @@ import zmq
 
 from circus_core.errors import EndpointError, RequestError
 from circus_core.kinds import TEXT
-from circus_core.options import Effect
 from circus_core.paths import PATH
-from circus_core.plugin import CircusPlugin
+from circus_core.plugin import CircusPlugin, hookspec
 from circus_core.requests import Argument, Command, Role
 from circus_core.structure import Problem
 from circus_plugins.control.endpoint import Endpoint
@@ -38,6 +37,17 @@ PENDING_PER_CLIENT = 200
 """Requests of one client that libzmq takes in before it stops reading from it."""
 
 
+class Places:
+    """What the plugin asks others inside circusd."""
+
+    @hookspec
+    def circus_locate_endpoint(self, option: str) -> str | None:
+        """When somebody asks where circusd is reached: the address of an endpoint that circusd does not open.
+
+        Called by the plugin `control` for the command `globaloptions`. The first answer counts.
+        """
+
+
 class Control(CircusPlugin):
     """Opens the control endpoint of `[circus]` and serves it."""
 
@@ -45,6 +55,10 @@ class Control(CircusPlugin):
 
     _entrance: Entrance[Endpoint] | None = None
     _supervisor: Any = None
+
+    def circus_add_hookspecs(self) -> type:
+        """The hook of those whose endpoints circusd does not open itself."""
+        return Places
 
     def circus_register_options(self, registry: Registry) -> None:
         """The options of `[circus]` that say where and to whom the endpoint is open."""
@@ -60,9 +74,6 @@ class Control(CircusPlugin):
         )  # fmt: skip
         registry.option(
             "circus", "multicast_endpoint", TEXT, help="Accepted for Circus' sake: this circusd cannot be discovered."
-        )
-        registry.option(
-            "circus", "stats_endpoint", ENDPOINT, effect=Effect.RESTART, help="Where statistics are published."
         )
 
     def circus_register_commands(self, registry: Registry) -> None:
@@ -145,7 +156,8 @@ class Control(CircusPlugin):
         values: dict[str, Any] = {}
         for key in GLOBALS:
             door = self._entrance.house.doors.get(key) if self._entrance is not None else None
-            values[key] = door.text if door is not None else self._option(key) or ""
+            elsewhere = None if door is not None else supervisor.bus.first("circus_locate_endpoint", option=key)
+            values[key] = door.text if door is not None else elsewhere[1] if elsewhere else self._option(key) or ""
         values["check_delay"] = supervisor.config.supervisor.check_delay
         wanted = request.arguments.get("option")
         if wanted is None:

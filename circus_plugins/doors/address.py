@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CONTROL = "control.sock"
 EVENTS = "events.sock"
+STATS = "stats.sock"
 LONGEST_PATH = 107
 """The longest path of a unix socket that Linux takes, in bytes (unix(7))."""
 

@@ -55,6 +55,7 @@ class _Group:
     settings: dict[str, Setting] = field(factory=dict)
     owners: dict[str, str] = field(factory=dict)
     place: Place | None = None
+    watcher: str = ""
 
 
 def watchers_of(
@@ -69,7 +70,10 @@ def watchers_of(
         if options.inside or found is None or raw is None:
             continue
         plugin = found.plugin
-        group = groups.setdefault(str(options.extra.get("group") or name), _Group(place=raw.place))
+        shared = str(options.extra.get("group") or "")
+        called = "" if shared else str(getattr(plugin, "watcher", ""))
+        key = shared or name
+        group = groups.setdefault(key, _Group(place=raw.place, watcher=called or f"plugin:{key}"))
         given = chosen.settings[name]
         own: Mapping[str, Setting] = _share_out(name, plugin, given, sections["watcher"], group, problems)
         values = {key: setting.value for key, setting in own.items()}
@@ -79,8 +83,8 @@ def watchers_of(
         problems += [_near(problem, sections["watcher"]) for problem in plugin_options(name, plugin, own, raw.place)[1]]
         group.members.append(Hosted(name, options.use, values, own, found.hooks))
     watchers = {}
-    for name, group in groups.items():
-        made = _watcher(f"plugin:{name}", group, document, sections["watcher"], problems)
+    for group in groups.values():
+        made = _watcher(group.watcher, group, document, sections["watcher"], problems)
         if made is not None:
             watchers[made.name.lower()] = made
     return watchers, problems

@@ -147,12 +147,12 @@ class Publisher(CircusPlugin):
         self.ring.append(event)
         outlet = self._outlet
         if outlet is not None and outlet.wanted():
-            outlet.send([topic(event).encode(), encode({**to_wire(event), **self._extra}).encode()])
+            outlet.send(topic(event).encode(), encode({**to_wire(event), **self._extra}).encode())
 
     def _message(self, topic: str, message: Mapping[str, object]) -> None:
         outlet = self._outlet
         if outlet is not None and outlet.served and outlet.wanted():
-            outlet.send([topic.encode(), encode(message).encode()])
+            outlet.send(topic.encode(), encode(message).encode())
 
     def _subscribed(self, topics: frozenset[str]) -> None:
         # Whoever answers is not asked anything, but the bus calls as its answers are taken.

@@ -1,18 +1,15 @@
-"""The XPUB socket: knows who has subscribed to what, and sends what it is given; it knows no event.
-
-Where clients need a key, nothing that happens after a key was revoked goes to its owner.
-"""
+"""The event endpoint's socket: knows who follows what, also besides events, and sends what it is given; it knows no
+event."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zmq
 
 from circus_plugins.client.follow import TOPICS
-from circus_plugins.doors.edge import Edge
-from circus_plugins.doors.visitors import Visitors
+from circus_plugins.doors.audience import Audience
 
 if TYPE_CHECKING:
     import logging
@@ -37,54 +34,34 @@ class Outlet:
 
     def __init__(self, door: Door, log: logging.Logger, subscribed: Callable[[frozenset[str]], None]) -> None:
         self.door = door
-        self.topics: set[bytes] = set()
         self.served: frozenset[str] = frozenset()
         self._subscribed = subscribed
-        self._log = log
         self._loop = asyncio.get_running_loop()
         self._synced: dict[bytes, asyncio.Future[None]] = {}
-        self._visitors = Visitors(door.keyring, door.port) if door.keyring is not None else None
-        # Only a frame that is not copied can tell whose key it came with.
-        self._edge = Edge(self._loop, door.socket, self._heard, copy=self._visitors is None)
+        self._audience = Audience(door, log, self._came, self._gone)
+        self.topics = self._audience.topics
 
     def wanted(self) -> bool:
         """Whether anybody listens, and may; to be asked before each `send`."""
-        edge = self._edge
-        if (self._visitors is not None or not self.topics) and edge.pending():
-            edge.read()  # somebody may just have subscribed
-        if not self.topics:
-            return False
-        if self._visitors is not None:
-            for key in self._visitors.show_out():
-                self._log.info("subscriptions with the key %s ended, as it was revoked", key)
-        return True
+        return self._audience.wanted()
 
-    def send(self, frames: list[bytes]) -> None:
+    def send(self, topic: bytes, body: bytes) -> None:
         """Send a topic and what belongs to it; whoever reads too slowly loses it."""
-        self.door.socket.send_multipart(frames, zmq.NOBLOCK)
-        self._edge.sent()
+        self._audience.send(((topic, body),))
 
     def synced(self, text: str) -> asyncio.Future[None]:
         """Done once a subscription to `sync.TEXT` counts."""
         name = SYNC + text.encode()
         return self._synced.get(name) or self._sync_of(name)
 
-    def _heard(self, frames: list[Any]) -> None:
-        """XPUB tells each subscription to a topic (1 and its name) and the end of its last one (0 and its name)."""
-        frame = frames[0]
-        message: bytes = frame if isinstance(frame, bytes) else frame.bytes
-        kind, name = message[:1], message[1:]
-        if kind == b"\1":
-            if self._visitors is not None:
-                self._visitors.note(frame)
-            self.topics.add(name)
-            self._serve(name)
-            if name.startswith(SYNC):
-                self._sync_of(name).set_result(None)
-        elif kind == b"\0":
-            self.topics.discard(name)
-            self._serve(name)
-            self._synced.pop(name, None)
+    def _came(self, topic: bytes) -> None:
+        self._serve(topic)
+        if topic.startswith(SYNC):
+            self._sync_of(topic).set_result(None)
+
+    def _gone(self, topic: bytes) -> None:
+        self._serve(topic)
+        self._synced.pop(topic, None)
 
     def _serve(self, changed: bytes) -> None:
         """Tell of topics that are no event's, if this is one."""
@@ -104,13 +81,12 @@ class Outlet:
 
     async def close(self) -> None:
         """Let the final events out, and close."""
-        self._edge.close()
         for waiter in self._synced.values():
             waiter.cancel()
         if self.served:
             self.served = frozenset()
             self._subscribed(self.served)
-        self.door.close(LAST_WORDS)
+        self._audience.close(LAST_WORDS)
 
 
 def _of_events(topic: bytes) -> bool:

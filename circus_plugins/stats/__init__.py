@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from circus_core.plugin import CircusPlugin, hookspec
+from circus_core.kinds import BOOLEAN
+from circus_core.plugin import CircusPlugin, hookimpl, hookspec
 from circus_core.requests import NAME, Argument, Command, Role
+from circus_core.structure import Problem
+from circus_plugins.doors.address import STATS, default_endpoint, parse
+from circus_plugins.doors.terms import ENDPOINT, mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from circus_core.model import ProcessRef
+    from circus_core.document import Document, RawSection
+    from circus_core.model import Config, ProcessRef
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
     from circus_plugins.stats.asked import Asked
 
+STREAMER = "stats"
+OTHERS = ("endpoint", "pubsub_endpoint")
+"""The endpoints that circusd opens itself."""
 EXTENDED = Argument(
     "extended", "boolean", "Add threads, open files, bytes read and written, restarts and the cgroup.", default=False
 )
@@ -52,6 +60,46 @@ class Statistics(CircusPlugin):
     def circus_add_hookspecs(self) -> type:
         """The hook of those who know more of a process."""
         return Additions
+
+    def circus_register_options(self, registry: Registry) -> None:
+        """The options of `[circus]` by which Circus has statistics published."""
+        registry.option(
+            "circus", "statsd", BOOLEAN, False,
+            help="Have statistics published, by a process of their own: as if there were a section [plugin:stats].",
+        )  # fmt: skip
+        registry.option(
+            "circus", "stats_endpoint", ENDPOINT,
+            help="Where statistics are published: ipc:///PATH or tcp://HOST:PORT. It means that they are, whatever"
+            " `statsd` says. Unset, a socket only this user can use.",
+        )  # fmt: skip
+        registry.option(
+            "circus", "statsd_close_outputs", BOOLEAN, False,
+            help="What the process that publishes statistics writes, such as its log, goes to /dev/null.",
+        )  # fmt: skip
+
+    def circus_imply_sections(self, document: Document) -> list[RawSection]:
+        """`[plugin:stats]`, where statistics are wanted, with what `[circus]` says of the endpoint."""
+        from circus_plugins.stats.implied import implied
+
+        return implied(document)
+
+    def circus_check_config(self, config: Config) -> list[Problem]:
+        """Whether the endpoint could be opened, and found."""
+        extra = config.supervisor.extra
+        found = [each for other in OTHERS for each in mistakes(config, "stats_endpoint", other=other)]
+        endpoint = str(extra.get("stats_endpoint") or "")
+        if endpoint and (address := parse(endpoint, "stats_endpoint")).tcp and not address.port:
+            hint = "the process that opens it is not circusd, which could not tell where it is"
+            found.append(Problem("circus", "stats_endpoint", "needs a port of its own choosing", hint))
+        return list(dict.fromkeys(found))
+
+    @hookimpl(optionalhook=True)
+    def circus_locate_endpoint(self, option: str) -> str | None:
+        """Where statistics are published, if they are."""
+        config: Config = self._supervisor.config
+        if option != "stats_endpoint" or not any(each.use == STREAMER for each in config.plugins.values()):
+            return None
+        return str(config.supervisor.extra.get(option) or default_endpoint(STATS))
 
     def circus_register_commands(self, registry: Registry) -> None:
         """`stats` and `dstats`."""

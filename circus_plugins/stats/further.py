@@ -14,21 +14,24 @@ OF_CGROUP = {"memory": "memory.current", "memory_max": "memory.max", "processes"
 
 def further(pid: int, *, pss: bool = False) -> dict[str, Any]:
     """All of it. What this user may not see of the process, and what this machine does not count, is None."""
-    traffic = _fields(f"/proc/{pid}/io")
-    found: dict[str, Any] = {
-        "open_files": open_files(pid),
-        "read_bytes": traffic.get("read_bytes"),
-        "write_bytes": traffic.get("write_bytes"),
-        "cgroup": cgroup(pid),
-    }
+    return {**figures(pid, files=True, io=True, pss=pss), "cgroup": cgroup(pid)}
+
+
+def figures(pid: int, *, files: bool, io: bool, pss: bool) -> dict[str, int | None]:
+    """Those that are asked for: open files, bytes read and written, and the proportional set size in bytes."""
+    found: dict[str, int | None] = {}
+    if files:
+        found["open_files"] = _open_files(pid)
+    if io:
+        traffic = _fields(f"/proc/{pid}/io")
+        found |= {"read_bytes": traffic.get("read_bytes"), "write_bytes": traffic.get("write_bytes")}
     if pss:
         share = _fields(f"/proc/{pid}/smaps_rollup").get("Pss")
         found["pss"] = None if share is None else share * 1024
     return found
 
 
-def open_files(pid: int) -> int | None:
-    """How many descriptors it has."""
+def _open_files(pid: int) -> int | None:
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:  # of another user, or gone
