@@ -256,7 +256,8 @@ def _refuse_mistakes(supervisor: Supervisor, options: WatcherOptions, before: Wa
 
 
 def _mistakes(supervisor: Supervisor, options: WatcherOptions) -> Iterator[Problem]:
-    config = Config(supervisor=supervisor.config.supervisor, watchers={options.name.lower(): options})
+    now = supervisor.config
+    config = Config(supervisor=now.supervisor, watchers={options.name.lower(): options}, sections=now.sections)
     for _plugin, problems in supervisor.bus.ask("circus_check_config", config=config):
         for problem in problems:
             if not problem.warning and problem.section == f"watcher:{options.name}":

@@ -78,8 +78,20 @@ def _sockets(reply: Reply, terminal: Terminal) -> list[str]:
     rows = []
     for entry in sorted(reply["sockets"], key=lambda entry: entry["fd"]):
         where = entry["path"] if "path" in entry else f"{entry['host']}:{entry['port']}"
-        rows.append([entry["name"], where, str(entry["fd"]), str(entry.get("backlog", ""))])
-    return terminal.table(["SOCKET", "ADDRESS", "FD", "BACKLOG"], rows) if rows else ["No sockets."]
+        users = ", ".join(entry.get("watchers") or ())
+        rows.append([entry["name"], where, str(entry["fd"]), str(entry.get("backlog", "")), _queue(entry), users])
+    heads = ["SOCKET", "ADDRESS", "FD", "BACKLOG", "WAITING", "WATCHERS"]
+    return terminal.table(heads, rows) if rows else ["No sockets."]
+
+
+def _queue(entry: dict[str, Any]) -> Cell:
+    """What waits at a socket, of what may, and what was turned away."""
+    if entry.get("waiting") is None:
+        return Cell("-", "dim")
+    text = f"{entry['waiting']}/{entry['limit']}" + ("" if entry.get("listens", True) else " bytes")
+    if entry.get("dropped"):
+        text += f", {entry['dropped']} lost"
+    return Cell(text, "bad" if entry["waiting"] > entry["limit"] else "busy" if entry.get("dropped") else "")
 
 
 def _stats(infos: dict[str, Any], terminal: Terminal) -> list[str]:

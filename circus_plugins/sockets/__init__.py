@@ -5,33 +5,35 @@ So however many processes there are, and whichever of them is being replaced, co
 
 from __future__ import annotations
 
-import re
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from circus_core.errors import CircusError
 from circus_core.expand import expand
-from circus_core.kinds import BOOLEAN, TEXT
-from circus_core.model import Refuse
-from circus_core.nearest import did_you_mean
-from circus_core.options import Effect, Section
-from circus_core.plugin import CircusPlugin
-from circus_core.requests import Command, Role
-from circus_core.structure import Problem
-from circus_plugins.sockets import activation, rights
-from circus_plugins.sockets.options import SocketOptions
+from circus_core.model import ProcessState, Refuse
+from circus_core.plugin import CircusPlugin, hookimpl
+from circus_plugins.sockets import activation
+from circus_plugins.sockets.declared import LISTSOCKETS, register_options
+from circus_plugins.sockets.occasions import WatcherSlept, WatcherWoken
+from circus_plugins.sockets.uses import Uses, hint, lacking, problems, used
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from circus_core.model import Config, Launch, ProcessRef, WatcherOptions
+    from circus_core.model import Config, GiveUp, Launch, Postpone, ProcessRef, WatcherOptions
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
-    from circus_plugins.sockets.held import Sockets as Held
+    from circus_core.structure import Problem
+    from circus_plugins.sockets.demand import Demand
+    from circus_plugins.sockets.groups import Group
+    from circus_plugins.sockets.held import Held
+    from circus_plugins.sockets.held import Sockets as Opened
+    from circus_plugins.sockets.options import SocketOptions
 
-_MENTIONED = re.compile(r"(?:\$\(|\(\()circus\.sockets\.([\w.-]+)", re.IGNORECASE)
+__all__ = ["Sockets", "WatcherSlept", "WatcherWoken"]
+
 PREFIX = "sockets."
 
 
@@ -42,44 +44,23 @@ class Sockets(CircusPlugin):
 
     def __init__(self) -> None:
         self._supervisor: Any = None
-        self._held: Held | None = None
-        self._own: dict[tuple[str, int], list[socket.socket]] = {}
+        self._held: Opened | None = None
+        self._demand: Demand | None = None
+        self._uses = Uses()
 
     def circus_register_options(self, registry: Registry) -> None:
-        """`[socket:NAME]`, and `use_sockets` and `stdin_socket` of `[watcher:...]`."""
-        registry.section(Section("socket", SocketOptions, "A socket that circusd opens and processes share."))
-        registry.option(
-            "watcher", "use_sockets", BOOLEAN, False, effect=Effect.RELOAD,
-            help="Processes get the sockets that their command or environment mentions as $(circus.sockets.NAME), or"
-            " all if it mentions none. One that mentions a socket gets it in any case.",
-        )  # fmt: skip
-        registry.option(
-            "watcher", "stdin_socket", TEXT, effect=Effect.RELOAD,
-            help="The socket that is the standard input of the processes.",
-        )  # fmt: skip
-        registry.option(
-            "watcher", activation.OPTION, activation.ACTIVATION, False, effect=Effect.RELOAD,
-            help="Processes find their sockets as descriptors from 3 on, with LISTEN_FDS, LISTEN_PID and"
-            " LISTEN_FDNAMES, as services of systemd do. Names of sockets are for these, in this order; `true` is for"
-            " those that are mentioned, or all if none is.",
-        )  # fmt: skip
+        """`[socket:NAME]`, and what a watcher uses, and whether it starts on demand."""
+        register_options(registry)
 
     def circus_register_commands(self, registry: Registry) -> None:
         """`listsockets`."""
-        registry.command(
-            Command(
-                "listsockets", Role.VIEW, "List the sockets that circusd has open.",
-                replies={"sockets": "fd, name, backlog, and host and port, or path, of each"},
-                example="circusctl listsockets",
-            ),
-            self._list,
-        )  # fmt: skip
+        registry.command(LISTSOCKETS, self._list)
 
     def circus_check_config(self, config: Config) -> list[Problem]:
         """Whether there is each socket that a watcher uses, and each account that a socket is for."""
         known = _sections(config)
-        found = [problem for watcher in config.watchers.values() for problem in _problems(watcher, known)]
-        return found + [problem for options in known.values() for problem in _lacking(options)]
+        found = [problem for watcher in config.watchers.values() for problem in problems(watcher, known)]
+        return found + [problem for options in known.values() for problem in lacking(options)]
 
     def circus_startup(self, supervisor: Any) -> None:
         """Open every socket before the first watcher starts; one that cannot be opened is for those who use it."""
@@ -95,23 +76,35 @@ class Sockets(CircusPlugin):
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
         for watcher in config.watchers.values():
             if changed & set(used(watcher, _sections(config))):
-                self.client.cast("reload", name=watcher.name)
+                self.client.cast("reload", name=watcher.name, running=True)
         if refused:
             raise CircusError("; ".join(error.message for error in refused), hint=refused[0].hint)
 
     def circus_shutdown(self) -> None:
         """Close every socket."""
+        if self._demand is not None:
+            self._demand.close()
         if self._held is not None:
             self._held.close()
 
-    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | None:
-        """Keep a watcher stopped whose socket cannot be had."""
+    @hookimpl(tryfirst=True)
+    def circus_veto_start(self, watcher: WatcherOptions) -> Refuse | Postpone | None:
+        """Keep a watcher stopped whose socket cannot be had, or that nobody wants yet.
+
+        It is asked first: what others have to say about a start, or do for it, is for when there is one.
+        """
         try:
             for name in self._used(watcher):
                 self._socket(name)
         except CircusError as error:
             return Refuse(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
-        return None
+        if not watcher.extra.get("on_demand") or self._demanded().waking(watcher.name):
+            return None
+        return self._demanded().postponed(watcher)
+
+    def circus_decide_restart(self, exited: Any, watcher: WatcherOptions) -> Postpone | GiveUp | None:
+        """Whether a watcher goes to sleep whose process ended."""
+        return self._demand.after_death(exited, watcher) if self._demand is not None else None
 
     def circus_adjust_launch(self, launch: Launch, watcher: WatcherOptions) -> Launch | None:
         """Hand a process its sockets, under the numbers that they have here, or from 3 on."""
@@ -134,13 +127,94 @@ class Sockets(CircusPlugin):
             env={name: expand(value, variables) for name, value in launch.env.items()},
         )
 
+    def circus_describe_watcher(self, watcher: WatcherOptions) -> Mapping[str, str] | None:
+        """Whether it sleeps, and what was turned away at its sockets."""
+        if self._held is None:
+            return None
+        from circus_plugins.sockets.listing import trouble
+
+        asleep = self._demand.described(watcher.name) if self._demand is not None else {}
+        turned = trouble(self._held.open(), self._used(watcher))
+        return {**asleep, **({"queue": turned} if turned else {})}
+
+    # Processes come and go, which counts for groups
+
     def circus_confirm_spawn(self, process: ProcessRef) -> None:
-        """What was opened for this process alone is its own now."""
-        self._close_own(process.watcher, process.wid)
+        """The process has what its launch took."""
+        for _name, group in self._groups():
+            group.spawned((process.watcher, process.wid), process.pid)
 
     def circus_spawn_failed(self, event: Any) -> None:
-        """Nobody has it."""
-        self._close_own(event.watcher, event.wid)
+        """Nobody has what the launch took."""
+        for _name, group in self._groups():
+            group.drop((event.watcher, event.wid))
+
+    def circus_veto_signal(self, process: ProcessRef) -> None:
+        """Nothing further is sent to whoever is told to end, before it hears of that: it may take what waits, and stop.
+
+        It keeps no signal back.
+        """
+        for _name, group in self._groups():
+            if group.has(process.pid) and self._leaves(process):
+                group.ending(process.pid)
+
+    def _leaves(self, process: ProcessRef) -> bool:
+        watcher = self._supervisor.watchers.get(process.watcher.lower())
+        found = watcher.slots.everyone() if watcher is not None else ()
+        return any(each.pid == process.pid and each.state is ProcessState.STOPPING for each in found)
+
+    def circus_process_signaled(self, event: Any) -> None:
+        """Nor to whom a plugin spared the signal, or to one that is killed."""
+        if event.descendant_of is None:
+            for _name, group in self._groups():
+                group.ending(event.pid)
+
+    def circus_process_exited(self, event: Any) -> None:
+        """What it had is for the next."""
+        for name, group in self._groups():
+            if group.ended(event.pid):
+                self._fit(name, group)
+        if self._demand is not None:
+            self._demand.died(event)
+
+    # Watchers come and go
+
+    def circus_watcher_started(self, event: Any) -> None:
+        """One that is started on demand may go to sleep again."""
+        if self._demand is not None:
+            self._demand.started(event.watcher)
+
+    def circus_watcher_gave_up(self, event: Any) -> None:
+        """It is not to be woken."""
+        if self._demand is not None and event.last:
+            self._demand.gave_up(event.watcher)
+
+    def circus_watcher_stopped(self, event: Any) -> None:
+        """Unless somebody ordered that it goes to sleep; others that use its groups take over what comes."""
+        for name, group in self._groups():
+            self._fit(name, group)
+        if self._demand is not None:
+            self._demand.stopped(event.watcher)
+
+    def circus_start_called_off(self, event: Any) -> None:
+        """It is not to be woken."""
+        if self._demand is not None:
+            self._demand.forget(event.watcher)
+
+    def circus_watcher_removed(self, event: Any) -> None:
+        """Nothing is left to know about it."""
+        self._uses.forget(event.watcher)
+        if self._demand is not None:
+            self._demand.forget(event.watcher)
+
+    def circus_watcher_updated(self, event: Any) -> None:
+        """It may be started on demand now, or no longer, or by other sockets."""
+        if event.option == "on_demand":
+            self._demanded()
+        if self._demand is not None:
+            self._demand.updated(event.watcher)
+
+    # What is open
 
     def _follow(self, config: Config) -> list[CircusError]:
         wanted = _sections(config)
@@ -151,82 +225,70 @@ class Sockets(CircusPlugin):
         return held.settle()
 
     def _numbers(self) -> dict[str, int]:
-        """The descriptors of the open sockets, by name."""
-        return {entry["name"]: entry["fd"] for entry in self._held.described()} if self._held else {}
+        """The descriptors of the open sockets, by name; of a group, the first."""
+        open_now = self._held.open() if self._held is not None else {}
+        return {name: held.sockets[0].fileno() for name, held in open_now.items()}
 
-    def _opened(self) -> Held:
+    def _opened(self) -> Opened:
         if self._held is None:
-            from circus_plugins.sockets.held import Sockets as Held
+            from circus_plugins.sockets.held import Sockets as Opened
 
-            self._held = Held()
+            self._held = Opened(self._changed)
         return self._held
 
-    def _used(self, watcher: WatcherOptions) -> list[str]:
-        return used(watcher, _sections(self._supervisor.config))
+    def _changed(self) -> None:
+        if self._demand is not None:
+            asyncio.get_running_loop().call_soon(self._demand.refresh)
 
-    def _socket(self, name: str) -> int:
-        """The number of a shared socket; raises CircusError."""
+    def _groups(self) -> Iterable[tuple[str, Group]]:
+        return self._held.groups.items() if self._held is not None else ()
+
+    def _fit(self, name: str, group: Group) -> None:
+        """Close what a group has too many of."""
+        group.fit(lambda: self._wanted(name))
+
+    def _wanted(self, name: str) -> int:
+        """How many processes there are to be that use a socket."""
+        watchers = self._supervisor.watchers.values()
+        return sum(each.options.numprocesses for each in watchers if each.running and name in self._used(each.options))
+
+    def _used(self, watcher: WatcherOptions) -> Sequence[str]:
+        return self._uses.of(watcher, _sections(self._supervisor.config))
+
+    def _socket(self, name: str) -> Held | Group:
+        """An open socket, or a group of them; raises CircusError."""
         held = self._opened()
         held.want(_sections(self._supervisor.config))
         if name not in held.wanted:
-            raise CircusError(f"there is no [socket:{name}]", hint=_hint(name, held.wanted))
-        return -1 if held.wanted[name].so_reuseport else held.get(name).socket.fileno()
+            raise CircusError(f"there is no [socket:{name}]", hint=hint(name, held.wanted))
+        return held.get(name)
 
     def _number(self, name: str, launch: Launch) -> int:
-        number = self._socket(name)
-        if number >= 0:
-            return number
-        from circus_plugins.sockets.binding import opened
+        return self._socket(name).take((launch.watcher, launch.wid), lambda: self._wanted(name)).fileno()
 
-        made = opened(self._opened().wanted[name])
-        self._own.setdefault((launch.watcher, launch.wid), []).append(made)
-        return made.fileno()
+    def _demanded(self) -> Demand:
+        if self._demand is None:
+            from circus_plugins.sockets.demand import Demand
+            from circus_plugins.sockets.listing import at
 
-    def _close_own(self, watcher: str, wid: int) -> None:
-        for made in self._own.pop((watcher, wid), ()):
-            made.close()
+            def sockets(watcher: WatcherOptions) -> Any:
+                return at(self._opened().open(), self._used(watcher))
+
+            self._demand = Demand(self._supervisor, self.log, self.publish, sockets)
+        return self._demand
 
     def _list(self, supervisor: Any, request: Request) -> Reply:
-        return {"sockets": self._held.described() if self._held else []}
+        if self._held is None:
+            return {"sockets": []}
+        from circus_plugins.sockets.listing import listed
 
-
-def used(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> list[str]:
-    """The names of the sockets that processes of a watcher get, each once, whether there are such or not."""
-    texts = (watcher.cmd, watcher.args, watcher.shell_args or "", *watcher.env.values())
-    names = activation.named(watcher)
-    names += [found.lower() for text in texts for found in _MENTIONED.findall(text)]
-    stdin = watcher.extra.get("stdin_socket")
-    if stdin:
-        names.append(str(stdin).lower())
-    if not names and (watcher.extra.get("use_sockets") or activation.activated(watcher)):
-        names = list(known)
-    return list(dict.fromkeys(names))
+        watchers: dict[str, list[str]] = {}
+        for each in supervisor.watchers.values():
+            for name in self._used(each.options):
+                watchers.setdefault(name, []).append(each.name)
+        return {"sockets": listed(self._held.open(), watchers)}
 
 
 def _sections(config: Config) -> Mapping[str, SocketOptions]:
     found: Any = config.sections.get("socket", {})
     return found  # type: ignore[no-any-return]
-
-
-def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Iterator[Problem]:
-    title = f"watcher:{watcher.name}"
-    stdin = str(watcher.extra.get("stdin_socket") or "").lower()
-    for name in used(watcher, known):
-        if name not in known:
-            keys = [key for key in ("cmd", "args", "shell_args") if name in str(getattr(watcher, key)).lower()]
-            key = "stdin_socket" if name == stdin else next(iter(keys), "env")
-            key = activation.OPTION if name in activation.named(watcher) else key
-            yield Problem(title, key, f"there is no [socket:{name}]", _hint(name, known))
-    for key in ("use_sockets", activation.OPTION):
-        if watcher.extra.get(key) is True and not known:
-            message, hint = "there is no [socket:NAME] section", "write one, or drop this"
-            yield Problem(title, key, message, hint, warning=True)
-
-
-def _lacking(options: SocketOptions) -> Iterator[Problem]:
-    for key, message, hint in rights.lacking(options):
-        yield Problem(f"socket:{options.name}", key, message, hint, warning=True)
-
-
-def _hint(name: str, known: Mapping[str, SocketOptions]) -> str:
-    return did_you_mean(name, known, f"there are {', '.join(known)}" if known else "write that section")

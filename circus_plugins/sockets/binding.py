@@ -8,6 +8,7 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Any
 
+from circus_core import open_files
 from circus_core.errors import CircusError
 from circus_plugins.sockets import rights
 from circus_plugins.sockets.options import FAMILIES, TYPES
@@ -24,6 +25,8 @@ def opened(options: SocketOptions) -> socket.socket:
     except OSError as error:
         raise _refused(options, error) from error
     try:
+        if not open_files.may_stay_open(made.fileno()):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         _bind(made, options, address)
         configure(made, options)
     except OSError as error:
@@ -127,6 +130,8 @@ def _refused(options: SocketOptions, error: OSError, done: str = "opened") -> Ci
 
 def _hint(options: SocketOptions, error: OSError) -> str:
     match error.errno:
+        case errno.EMFILE:
+            return open_files.advice()
         case errno.EADDRINUSE if options.unix:
             return "something is there already: take it away, or set replace = True"
         case errno.EADDRINUSE:

@@ -11,7 +11,7 @@ import pytest
 from circus_core.testing import until
 from circus_plugins.client import Client
 from circus_plugins.sockets.activation import ACTIVATION
-from tests.plugins.sockets.test_sockets import answer, call, checked, descriptors, pids
+from tests.plugins.sockets.serving import answer, call, checked, descriptors, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from circus_core.errors import CircusError
 from circus_core.testing import until
 from circus_plugins.sockets import rights
 from circus_plugins.sockets.binding import adapt, opened
-from tests.plugins.sockets.test_sockets import call, checked, listed, made
+from tests.plugins.sockets.serving import call, checked, listed, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

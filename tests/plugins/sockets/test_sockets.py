@@ -4,77 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from circus_core.errors import CircusError
 from circus_core.testing import until
-from circus_plugins.client import Client
 from circus_plugins.sockets.binding import opened
 from circus_plugins.sockets.held import Sockets
-from circus_plugins.sockets.options import SocketOptions
+from tests.plugins.sockets.serving import answer, call, checked, descriptors, listed, made, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from circus_core.testing import Circusd
-
-SERVER = """\
-import os, socket, sys
-server = socket.socket(fileno=int(sys.argv[1]))
-server.setblocking(True)
-while True:
-    client, _ = server.accept()
-    client.sendall(f"{os.getpid()} {sys.argv[2:]}".encode())
-    client.close()
-"""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> str:
-    """A command line that serves at the socket whose number comes next."""
-    program = tmp_path / "server.py"
-    program.write_text(SERVER)
-    return f"{sys.executable} {program}"
-
-
-def made(**given: Any) -> SocketOptions:
-    return SocketOptions(**{"name": "web", "host": "127.0.0.1", "port": 0, **given})
-
-
-def answer(address: Any) -> str:
-    """What the process says that takes a connection."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family) as client:
-        client.settimeout(20)
-        client.connect(address)
-        return client.makefile().read()
-
-
-def listed(run: Circusd) -> dict[str, dict[str, Any]]:
-    with Client(run.endpoint, timeout=20) as client:
-        return {entry["name"]: entry for entry in client.call("listsockets")["sockets"]}
-
-
-def call(run: Circusd, command: str, **properties: Any) -> dict[str, Any]:
-    with Client(run.endpoint, timeout=20) as client:
-        return client.call(command, **properties)
-
-
-def pids(run: Circusd, watcher: str) -> list[int]:
-    found: list[int] = call(run, "list", name=watcher)["pids"]
-    return found
-
-
-def descriptors(pid: int) -> dict[int, str]:
-    """What a process has open, from /proc alone."""
-    folder = f"/proc/{pid}/fd"
-    return {int(number): os.readlink(f"{folder}/{number}") for number in os.listdir(folder)}
 
 
 @pytest.mark.covers("option:use_sockets", "command:listsockets", "socket-option:host", "socket-option:port")
@@ -151,29 +96,6 @@ stdin_socket = web
     assert answer(str(path)).endswith("[]")
 
 
-@pytest.mark.covers("socket-option:so_reuseport")
-def test_each_process_may_have_a_socket_of_its_own(circusd: Callable[..., Circusd], server: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    run = circusd(f"""
-[socket:web]
-host = 127.0.0.1
-port = {port}
-so_reuseport = True
-[watcher:web]
-cmd = {server} $(circus.sockets.web)
-copy_env = True
-numprocesses = 2
-""")
-    until(lambda: "circusd is up" in run.output())
-    assert listed(run) == {}
-    found = set()
-    until(lambda: found.add(answer(("127.0.0.1", port)).split()[0]) or len(found) == 2)
-    assert {int(pid) for pid in found} == set(pids(run, "web"))
-    assert "sockets" not in {Path(target).name for target in descriptors(run.process.pid).values()}
-
-
 def test_what_cannot_be_opened_keeps_only_its_own_watchers(circusd: Callable[..., Circusd], server: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -233,12 +155,6 @@ copy_env = True
     run.configure(configuration("three", 20))
     call(run, "reloadconfig", waiting=True)
     until(lambda: (tmp_path / "three.sock").exists() and answer(f"{tmp_path}/three.sock"))
-
-
-def checked(file: Path) -> subprocess.CompletedProcess[str]:
-    """What `circusd --check` says of a configuration."""
-    words = [sys.executable, "-m", "circus_core.main", "--check", str(file)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=20)
 
 
 def test_mistakes_have_their_lines(circusd: Callable[..., Circusd], tmp_path: Path) -> None:
@@ -360,6 +276,6 @@ def test_a_thousand_are_opened_and_closed() -> None:
     sockets = Sockets()
     sockets.want({f"s{number}": made(name=f"s{number}") for number in range(500)})
     assert sockets.settle() == []
-    assert len(sockets.described()) == 500
+    assert len(sockets.open()) == 500
     sockets.close()
-    assert sockets.described() == []
+    assert not sockets.open()
