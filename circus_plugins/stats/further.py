@@ -6,9 +6,9 @@ Each of these costs at least one file to be opened, the share of memory a look a
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
-CGROUPS = "/sys/fs/cgroup"
 OF_CGROUP = {"memory": "memory.current", "memory_max": "memory.max", "processes": "pids.current"}
 
 
@@ -42,7 +42,7 @@ def cgroup(pid: int) -> dict[str, Any] | None:
     """The figures of its cgroup (version 2), which other processes may share; None where it is in none of its own."""
     line = next((line for line in _text(f"/proc/{pid}/cgroup").splitlines() if line.startswith("0::")), "")
     path = line.removeprefix("0::")
-    folder = CGROUPS + path
+    folder = _mounted() + path
     if path in ("", "/") or not os.path.isdir(folder):
         return None
     found: dict[str, Any] = {"path": path}
@@ -52,6 +52,13 @@ def cgroup(pid: int) -> dict[str, Any] | None:
     used = _fields(f"{folder}/cpu.stat", separator=" ").get("usage_usec")
     found["cpu_seconds"] = None if used is None else used / 1e6
     return found
+
+
+@cache
+def _mounted() -> str:
+    """Where cgroups of version 2 are (proc_pid_mounts(5)); beside those of version 1 that is a folder of its own."""
+    mounts = [line.split() for line in _text("/proc/self/mounts").splitlines()]
+    return next((words[1] for words in mounts if words[2] == "cgroup2"), "/sys/fs/cgroup")
 
 
 def _fields(path: str, separator: str = ":") -> dict[str, int]:

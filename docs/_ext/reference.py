@@ -31,6 +31,7 @@ from circus_core.options import Section, declared, describe
 from circus_plugins.ctl import main as circusctl
 from circus_plugins.ctl.catalogue import OWN
 from circus_plugins.host import main as plugin_host
+from circus_plugins.stats import main as streamer
 from circus_plugins.streams import BUNDLED
 from circus_plugins.streams.choice import find
 
@@ -260,13 +261,16 @@ def usage(command: Command) -> str:
 
 def programs_page() -> str:
     lines = [MADE, "# Programs", "What the programs say to `--help`."]
-    programs = {"circusd": circusd.main, "circusctl": circusctl.main, "circus-plugin": plugin_host.main}
+    programs = {
+        "circusd": circusd.main, "circusctl": circusctl.main, "circus-plugin": plugin_host.main,
+        "circusd-stats": streamer.main,
+    }  # fmt: skip
     for name, main in programs.items():
         lines += [f"## `{name}`", f"```text\n{help_of(main)}\n```"]
     return "\n\n".join(lines) + "\n"
 
 
-def help_of(main: Callable[[list[str]], int]) -> str:
+def help_of(main: Callable[[list[str]], int | None]) -> str:
     """What a program prints on `--help`, 100 columns wide."""
     printed = io.StringIO()
     with redirect_stdout(printed), suppress(SystemExit), mock.patch.dict(os.environ, {"COLUMNS": "100"}):

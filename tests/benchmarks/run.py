@@ -16,9 +16,22 @@ from pathlib import Path
 import proc
 from bench import Bench, say
 from install import Cache, NotHereError
-from suites import flooded, hosted, output, per_event, publish, requests, respawn, sockets, status, streamed, thousand
+from suites import (
+    flooded,
+    hosted,
+    output,
+    per_event,
+    publish,
+    requests,
+    respawn,
+    sampled,
+    sockets,
+    status,
+    streamed,
+    thousand,
+)
 
-SUITES = (thousand, respawn, requests, status, per_event, publish, hosted, output, flooded, streamed, sockets)
+SUITES = (thousand, respawn, requests, status, per_event, publish, hosted, output, flooded, streamed, sockets, sampled)
 NAMES = [name for suite in SUITES for name in suite.NAMES]
 OURS_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 CACHE = Path(os.environ.get("CIRCUS_BENCH_CACHE") or Path.home() / ".cache" / "circus-bus-bench")

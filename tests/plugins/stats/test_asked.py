@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -18,7 +19,7 @@ from circus_plugins.stats.proc import HERTZ, parse
 from circus_plugins.stats.words import cpu_time, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from circus_core.model import ProcessRef
     from circus_core.process import Process
@@ -146,6 +147,34 @@ async def test_what_extended_adds(supervise: Callable[..., Any]) -> None:
         await run.events.wait_for("process_spawned", count=2)
         info = (await run.call("stats", name="a", extended=True))["info"]
         assert [each["restarts"] for each in info.values()] == [1]
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A cgroup of version 2."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mounted = next((words[1] for words in mounts if words[2] == "cgroup2" and os.access(words[1], os.W_OK)), None)
+    if mounted is None:
+        pytest.skip("no cgroup of version 2 can be made here")
+    made = Path(mounted, f"circus-test-{os.getpid()}")
+    made.mkdir()
+    yield made
+    until(lambda: not (made / "cgroup.procs").read_text())
+    made.rmdir()
+
+
+async def test_a_process_in_a_cgroup_of_its_own(supervise: Callable[..., Any], group: Path) -> None:
+    async with supervise(watcher("a", python(BUSY)), plugins=plugins()) as run:
+        pid = run.pids("a")[0]
+        (group / "cgroup.procs").write_text(str(pid))
+        until(lambda: "usage_usec 0\n" not in (group / "cpu.stat").read_text())
+        found = (await run.call("stats", name="a", extended=True))["info"][str(pid)]["cgroup"]
+        assert found.keys() == {"path", "memory", "memory_max", "processes", "cpu_seconds"}
+        assert found["path"].endswith(group.name)
+        assert 0 < found["cpu_seconds"] < 60
+        # What the kernel counts there depends on which controllers are in use.
+        current = group / "pids.current"
+        assert found["processes"] == (int(current.read_text()) if current.exists() else None)
 
 
 async def test_how_long_a_process_took_to_be_ready(supervise: Callable[..., Any]) -> None:
