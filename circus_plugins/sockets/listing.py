@@ -36,8 +36,8 @@ def at(held: Mapping[str, Held | Group], names: Iterable[str]) -> list[tuple[str
 def trouble(held: Mapping[str, Held | Group], names: Iterable[str]) -> str:
     """What was turned away at sockets, or is going to be, in words; nothing if all is well."""
     found = []
-    for where, one in at(held, names):
-        [queue] = measured([one])
+    sockets = at(held, names)
+    for (where, _one), queue in zip(sockets, measured(one for _where, one in sockets), strict=True):
         if queue.full:
             found.append(f"{where} is full: {queue.waiting} wait, and more are turned away")
         if queue.dropped:

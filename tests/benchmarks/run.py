@@ -17,6 +17,7 @@ import proc
 from bench import Bench, say
 from install import Cache, NotHereError
 from suites import (
+    bound,
     flooded,
     hosted,
     output,
@@ -31,7 +32,21 @@ from suites import (
     thousand,
 )
 
-SUITES = (thousand, respawn, requests, status, per_event, publish, hosted, output, flooded, streamed, sockets, sampled)
+SUITES = (
+    thousand,
+    respawn,
+    requests,
+    status,
+    per_event,
+    publish,
+    hosted,
+    output,
+    flooded,
+    streamed,
+    sockets,
+    sampled,
+    bound,
+)
 NAMES = [name for suite in SUITES for name in suite.NAMES]
 OURS_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 CACHE = Path(os.environ.get("CIRCUS_BENCH_CACHE") or Path.home() / ".cache" / "circus-bus-bench")
