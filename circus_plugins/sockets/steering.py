@@ -6,7 +6,6 @@ SO_ATTACH_REUSEPORT_CBPF).
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -27,6 +26,8 @@ MOST = 2000
 def steer(one: socket.socket, choices: Sequence[int]) -> None:
     """Have what comes to the group of a socket spread by chance over these, numbered as the kernel does: in the order
     in which they were opened, but the last has the number of one that was closed. Raises OSError."""
+    import ctypes
+
     code = [(_LOAD, 0, 0, _RANDOM), (_REMAINDER, 0, 0, len(choices))]
     for number, choice in enumerate(choices[:-1]):
         code += [(_IF_EQUAL, 0, 1, number), (_ANSWER, 0, 0, choice)]
