@@ -40,11 +40,13 @@ class Past:
 
 @define(eq=False)
 class Feed:
-    """Rounds of looks at the processes of circusd's watchers. `more` finds further JSON members for a pid."""
+    """Rounds of looks at the processes of circusd's watchers. `more` finds further JSON members for a pid.
+
+    `circusd` is the pid of who started them."""
 
     processes: Processes
-    circusd: int
     more: Callable[[int], str] = lambda _pid: ""
+    circusd: int = 0
     _watched: dict[Known, Watched] = field(factory=dict)
     _own: dict[str, Watched] = field(factory=dict)
     _past: dict[str, Past] = field(factory=dict)
@@ -144,7 +146,9 @@ class Feed:
         return watched
 
     def _look_at_own(self) -> None:
-        names = {"circusd": [self.circusd], "circusd-stats": [os.getpid()]}
+        names = {"circusd": [self.circusd]}
+        if os.getpid() != self.circusd:
+            names["circusd-stats"] = [os.getpid()]
         for group in self.processes.groups.values():
             if group.name in STREAMERS:
                 names[group.name] = list(group.processes)

@@ -72,12 +72,11 @@ class Streamer(CircusPlugin):
 
     async def circus_startup(self) -> None:
         """Open the endpoint, and ask which processes there are."""
-        circusd: int = (await self.client.call("commands"))["pid"]
-        if circusd != os.getpid():
-            open_files.allow_raising()
-        self._feed = Feed(self._processes, circusd, self._more)
+        self._feed = Feed(self._processes, self._more)
         self._sockets = Sockets(self.client)
         await self._ask()
+        if self._feed.circusd != os.getpid():
+            open_files.allow_raising()
         self._house = House.enter(self)
         door = await self._house.open(
             zmq.XPUB,
@@ -128,6 +127,7 @@ class Streamer(CircusPlugin):
     def circus_watcher_removed(self, event: Any) -> None:
         """Nothing is told of it any more."""
         self._processes.removed(event.watcher)
+        self._look_anew()
 
     async def circus_events_lost(self) -> None:
         """Ask anew what cannot be known."""
@@ -143,8 +143,16 @@ class Streamer(CircusPlugin):
             self._sockets.forget()
 
     async def _ask(self) -> None:
+        assert self._feed is not None
+        self._feed.circusd = (await self.client.call("commands"))["pid"]
         details = (await self.client.call("status", extended=True))["details"]
         self._processes.take(details, time.time())
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        """Look at those alone who are known now."""
+        if self._rounds is not None and self._audience is not None and self._feed is not None:
+            self._feed.begin(self._audience.topics)
 
     def _listen(self, _topic: bytes) -> None:
         """Somebody subscribed, or nobody is subscribed to something any more."""

@@ -192,6 +192,9 @@ def test_processes_that_come_and_go_while_somebody_looks(circusd: Start, endpoin
         daemon.call("add", name="late", cmd="sleep 1000", start=True, waiting=True)
         daemon.call("start", name="web one", waiting=True)
         assert subscriber.until("stat.web_one", lambda told: len(told["pid"]) == 3)["restarts"] == 0
+        assert len(descriptors(streamer(daemon))) == 3
+        daemon.call("rm", name="web one", waiting=True)
+        until(lambda: descriptors(streamer(daemon)) == [])
 
 
 def test_what_happened_while_it_was_killed_is_known_to_the_next(circusd: Start, endpoint: str) -> None:
@@ -353,6 +356,39 @@ def test_it_can_be_started_by_hand_beside_a_circusd_that_has_sockets(
     assert hand.wait(20) == 0
     assert hand.stderr is not None
     hand.stderr.close()
+
+
+def test_by_hand_it_follows_a_circusd_that_is_started_again(circusd: Start, endpoint: str) -> None:
+    first = circusd(WEB).up()
+    hand = by_hand(first, "--pubsub", first.pubsub_endpoint, "--statspoint", endpoint, "--interval", "0.1")
+    with Subscriber(endpoint, "stat.") as subscriber:
+        subscriber.message("stat.web_one")
+        before = first.call("list", name="web one")["pids"]
+        first.call("quit", waiting=True)
+        first.wait()
+        again = subprocess.Popen(first.process.args, cwd=first.folder, stderr=subprocess.DEVNULL)
+        try:
+            told = subscriber.until("stat.web_one", lambda told: len(told["pid"]) == 2 and before[0] not in told["pid"])
+            assert told["pid"] == first.call("list", name="web one")["pids"]
+            assert subscriber.message("stat.circus")["pid"] == [again.pid, hand.pid]
+        finally:
+            for each in (hand, again):
+                each.send_signal(signal.SIGTERM)
+                each.wait(20)
+    assert hand.stderr is not None
+    hand.stderr.close()
+
+
+def test_it_runs_inside_circusd_too(circusd: Start, endpoint: str) -> None:
+    text = configuration(endpoint).replace("[plugin:stats]", "[plugin:stats]\n    host = core")
+    daemon = circusd(text).up()
+    assert daemon.call("list")["watchers"] == ["web one"]
+    with Subscriber(endpoint, "stat.") as subscriber:
+        assert subscriber.message("stat.web_one")["pid"] == daemon.call("list", name="web one")["pids"]
+        assert subscriber.message("stat.circus")["pid"] == [daemon.pid]
+        os.kill(daemon.call("list", name="web one")["pids"][0], signal.SIGKILL)
+        subscriber.until("stat.web_one", lambda told: told["exited"] == 1)
+    until(lambda: descriptors(daemon.pid) == [])
 
 
 def test_by_hand_it_says_what_it_cannot_do(circusd: Start, endpoint: str) -> None:
