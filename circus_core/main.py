@@ -7,6 +7,7 @@ and the status of the process that failed where `exit_on_failure` ended it.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from circus_core import __version__, lean, logs
 from circus_core.daemon import STOP, detach, open_standard
 from circus_core.errors import CircusError, ConfigError, OptionError
+from circus_core.inherited import Inherited, take
 from circus_core.kinds import LEVELS
 
 if TYPE_CHECKING:
@@ -60,9 +62,11 @@ def _obey(arguments: Arguments) -> int:
     held = logs.hold()
     report: Report = _print
     try:
+        # Before circusd gets another pid, and opens files.
+        given = Inherited() if arguments.check else take(os.environ)
         if arguments.daemon and not arguments.check:
-            report = detach()
-        status = _run(arguments, held, report)
+            report = detach(keep=given.descriptors)
+        status = _run(arguments, given, held, report)
     except Exception as error:
         status, text = _explain(error)
         if held in logging.getLogger().handlers:
@@ -78,12 +82,12 @@ def _obey(arguments: Arguments) -> int:
     return status
 
 
-def _run(arguments: Arguments, held: logs.Held, report: Report) -> int:
+def _run(arguments: Arguments, given: Inherited, held: logs.Held, report: Report) -> int:
     lean.import_asyncio()
     from circus_core import service
 
     if not arguments.check:
-        return service.serve(arguments, started=lambda: report(0, "\n".join(_warnings(held))))
+        return service.serve(arguments, given, started=lambda: report(0, "\n".join(_warnings(held))))
     actions = service.check(arguments)
     for line in _warnings(held):
         print(line, file=sys.stderr)

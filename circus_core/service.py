@@ -27,8 +27,9 @@ from circus_core.structure import Problem
 from circus_core.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from circus_core.inherited import Inherited
     from circus_core.main import Arguments
     from circus_core.model import Config, SupervisorOptions
 
@@ -36,6 +37,9 @@ log = logging.getLogger("circus")
 
 ON_COMMAND_LINE = {"logoutput": "log_output", "loggerconfig": "logger_config"}
 """The arguments that go before options of [circus]."""
+
+NOTIFYING = {"systemd": "circus_plugins.systemd:Systemd"}
+"""Loaded where whoever started circusd wants to be told how it fares."""
 
 MEANINGLESS = (
     signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
@@ -54,11 +58,14 @@ def check(arguments: Arguments) -> tuple[Action, ...]:
     return first_plan(assembly.config)
 
 
-def serve(arguments: Arguments, started: Callable[[], None]) -> int:
-    """Run until everything has stopped; answers the exit status. `started` is called when every watcher was started."""
+def serve(arguments: Arguments, inherited: Inherited, started: Callable[[], None]) -> int:
+    """Run until everything has stopped; answers the exit status. `started` is called when every watcher was started.
+
+    `inherited` is what whoever started circusd handed to it.
+    """
     # attrs leaves the text of the code it generated, 0.1 MB of it; what comes next takes its place.
     linecache.clearcache()
-    assembly = _assemble(arguments)
+    assembly = _assemble(arguments, NOTIFYING if inherited.notify_socket else {})
     options = assembly.config.supervisor
     if options.umask is not None:
         os.umask(options.umask)
@@ -75,11 +82,11 @@ def serve(arguments: Arguments, started: Callable[[], None]) -> int:
     _set_title()
     pidfile = arguments.pidfile or options.pidfile
     with PidFile(pidfile) if pidfile else nullcontext():
-        return asyncio.run(_supervise(assembly, started))
+        return asyncio.run(_supervise(assembly, inherited, started))
 
 
-def _assemble(arguments: Arguments) -> Assembly:
-    plugins = None if arguments.no_plugins else DEFAULT_PLUGINS
+def _assemble(arguments: Arguments, more: Mapping[str, str] = {}) -> Assembly:
+    plugins = None if arguments.no_plugins else {**DEFAULT_PLUGINS, **more}
     return assemble(
         arguments.config, plugins=plugins, strict=arguments.strict, examine=partial(_mistakes_in_file, arguments)
     )
@@ -106,9 +113,9 @@ def _log_level(arguments: Arguments, options: SupervisorOptions) -> str | None:
     return level or ("debug" if options.debug else options.loglevel)
 
 
-async def _supervise(assembly: Assembly, started: Callable[[], None]) -> int:
+async def _supervise(assembly: Assembly, inherited: Inherited, started: Callable[[], None]) -> int:
     log.info("circusd %s starts, pid %d", __version__, os.getpid())
-    supervisor = Supervisor(assembly, daemon=True)
+    supervisor = Supervisor(assembly, daemon=True, inherited=inherited)
     starting = asyncio.ensure_future(supervisor.start())
     # By its first pause it has taken the signals over, and has not started any process.
     await asyncio.sleep(0)

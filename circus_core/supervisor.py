@@ -22,6 +22,7 @@ from circus_core.events import (
     WatcherAdded,
     WatcherRemoved,
 )
+from circus_core.inherited import Inherited
 from circus_core.nearest import did_you_mean
 from circus_core.plan import in_start_order, lasting
 from circus_core.reaper import ChildReaper, PidfdReaper, Reaper
@@ -51,13 +52,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, source: Config | Assembly | str, *, daemon: bool = False, plugins: Mapping[str, object] = {}
+        self,
+        source: Config | Assembly | str,
+        *,
+        daemon: bool = False,
+        plugins: Mapping[str, object] = {},
+        inherited: Inherited | None = None,
     ) -> None:
         if not isinstance(source, Assembly):
             path = source if isinstance(source, str) else None
             source = assemble(path, plugins=plugins, config=None if isinstance(source, str) else source)
         self.assembly = source
         self.bus: Bus = source.bus
+        self.inherited = inherited or Inherited()
         self.started = lasting(source.sections["circus"], source.config.supervisor)
         self.watchers: dict[str, Watcher] = {}
         self.client = LocalClient(self)
@@ -115,6 +122,7 @@ class Supervisor:
             raise
         if self.stopping:
             return
+        self.inherited.close()
         self._around.ready.set()
         try:
             await asyncio.wait([self.background(self._start_all(configured), group=True)])
@@ -164,6 +172,7 @@ class Supervisor:
             await self.bus.shutdown(loaded)
         for task in self._tasks:
             task.cancel()
+        self.inherited.close()
         self._reaper.close()
         if self._daemon:
             self.signals.close()

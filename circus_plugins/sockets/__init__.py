@@ -65,8 +65,13 @@ class Sockets(CircusPlugin):
     def circus_startup(self, supervisor: Any) -> None:
         """Open every socket before the first watcher starts; one that cannot be opened is for those who use it."""
         self._supervisor = supervisor
+        handed: dict[int, str] = supervisor.inherited.descriptors
+        offered = self._opened().offer(handed) if handed else None
         for error in self._follow(supervisor.config):
             self.log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+        if offered is not None:
+            # They go back to whoever had them, to be closed.
+            handed.update(offered.unwanted(_sections(supervisor.config)))
 
     def circus_follow_config(self, config: Config) -> None:
         """Open what is new, exchange what changed, close what is gone, and replace the processes that used it."""

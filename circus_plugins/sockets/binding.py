@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def opened(options: SocketOptions) -> socket.socket:
     """The socket, bound and listening; raises CircusError, which names the section and the address."""
     try:
-        family, address = _resolved(options)
+        family, address = resolved(options)
         made = socket.socket(family, TYPES[options.type.removeprefix("SOCK_")], _protocol(options))
     except OSError as error:
         raise _refused(options, error) from error
@@ -49,17 +49,21 @@ def configure(made: socket.socket, options: SocketOptions) -> None:
         made.listen(options.backlog)
 
 
-def adapt(made: socket.socket, before: SocketOptions, options: SocketOptions) -> None:
-    """Change an open socket to other options of the same place; raises CircusError, which names the section."""
+def adapt(made: socket.socket, options: SocketOptions, before: SocketOptions | None = None) -> None:
+    """Change an open socket to other options of the same place; raises CircusError, which names the section.
+
+    Without options that it had `before`, its path is not ours to change.
+    """
     try:
         configure(made, options)
-        if options.file is not None and options.rights != before.rights:
+        if before is not None and options.file is not None and options.rights != before.rights:
             rights.apply(options, options.file)
     except OSError as error:
         raise _refused(options, error, "changed") from error
 
 
-def _resolved(options: SocketOptions) -> tuple[int, Any]:
+def resolved(options: SocketOptions) -> tuple[int, Any]:
+    """The family and the address of a socket; raises CircusError."""
     if options.path is not None:
         return socket.AF_UNIX, "\0" + options.path[1:] if options.path.startswith("@") else options.path
     family = FAMILIES[options.family]

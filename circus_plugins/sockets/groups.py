@@ -192,7 +192,7 @@ class Group:
     def configure(self, options: SocketOptions) -> None:
         """Have other options that an open socket may have; raises CircusError."""
         for place in self._places:
-            adapt(place.socket, self.options, options)
+            adapt(place.socket, options, self.options)
         self.options = options
 
     def close(self) -> None:

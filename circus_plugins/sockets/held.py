@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from socket import socket as Socket
 
+    from circus_plugins.sockets.offered import Offer, Offered
     from circus_plugins.sockets.options import SocketOptions
+
+log = logging.getLogger("circus.plugin.sockets")
 
 
 @define
 class Held:
-    """An open socket and the options that it was opened with."""
+    """An open socket and the options that it was opened with; `offer` if circusd was handed it."""
 
     options: SocketOptions
     socket: Socket
+    offer: Offer | None = None
 
     @property
     def sockets(self) -> list[Socket]:
@@ -37,7 +42,7 @@ class Held:
 
     def configure(self, options: SocketOptions) -> None:
         """Have other options that an open socket may have; raises CircusError."""
-        adapt(self.socket, self.options, options)
+        adapt(self.socket, options, self.options if self.offer is None else None)
         self.options = options
 
     def close(self) -> None:
@@ -57,6 +62,14 @@ class Sockets:
         self._changed = changed
         self._held: dict[str, Held | Group] = {}
         self.groups: dict[str, Group] = {}
+        self._offered: Offered | None = None
+
+    def offer(self, descriptors: dict[int, str]) -> Offered:
+        """Sections may have sockets of these, which circusd was handed, by number and with their names."""
+        from circus_plugins.sockets.offered import Offered
+
+        self._offered = Offered(descriptors)
+        return self._offered
 
     def want(self, wanted: Mapping[str, SocketOptions]) -> None:
         """These are the sockets that there should be from now on."""
@@ -69,7 +82,12 @@ class Sockets:
             if held.options != options:
                 held.configure(options)
             return held
-        made = Group(options, self._changed) if options.so_reuseport else Held(options, opened(options))
+        made = self._handed(options, held)
+        if made is None:
+            made = Group(options, self._changed) if options.so_reuseport else Held(options, opened(options))
+        elif held is not None and made.sockets == held.sockets:
+            self._held[name] = made
+            return made
         self._drop(name)
         self._held[name] = made
         if isinstance(made, Group):
@@ -77,10 +95,34 @@ class Sockets:
         self._changed()
         return made
 
+    def _handed(self, options: SocketOptions, held: Held | Group | None) -> Held | Group | None:
+        """One that circusd was handed, perhaps that which the section has, if there is one; raises CircusError."""
+        if self._offered is None:
+            return None
+        own = held.offer if isinstance(held, Held) else None
+        offer = self._offered.take(options, self.wanted, own)
+        if offer is None:
+            return None
+        try:
+            adapt(offer.socket, options)
+        except CircusError:
+            if offer is not own:
+                self._offered.give_back(offer)
+            raise
+        if offer is not own:
+            from circus_plugins.sockets.listing import address
+
+            log.info("[socket:%s] is %s, at %s", options.name, offer, address(offer.socket))
+            if options.file is not None and any(option is not None for option in options.rights):
+                log.warning("[socket:%s] owner and mode are as whoever opened it has set them", options.name)
+        return Held(options, offer.socket, offer)
+
     def _drop(self, name: str) -> None:
         held = self._held.pop(name, None)
         self.groups.pop(name, None)
-        if held is not None:
+        if isinstance(held, Held) and held.offer is not None and self._offered is not None:
+            self._offered.give_back(held.offer)
+        elif held is not None:
             held.close()
 
     def settle(self) -> list[CircusError]:
@@ -103,3 +145,5 @@ class Sockets:
         """Close all."""
         for name in tuple(self._held):
             self._drop(name)
+        if self._offered is not None:
+            self._offered.close()

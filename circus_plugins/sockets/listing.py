@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.sockets.groups import Group
@@ -30,7 +31,7 @@ def listed(held: Mapping[str, Held | Group], watchers: Mapping[str, Sequence[str
 def at(held: Mapping[str, Held | Group], names: Iterable[str]) -> list[tuple[str, socket.socket]]:
     """Those of these names that are open, each with its address."""
     found = [held[name] for name in names if name in held]
-    return [(address(each.options, one), one) for each in found for one in each.sockets]
+    return [(address(one), one) for each in found for one in each.sockets]
 
 
 def trouble(held: Mapping[str, Held | Group], names: Iterable[str]) -> str:
@@ -45,19 +46,21 @@ def trouble(held: Mapping[str, Held | Group], names: Iterable[str]) -> str:
     return "; ".join(found)
 
 
-def address(options: SocketOptions, one: socket.socket) -> str:
+def address(one: socket.socket) -> str:
     """Where a socket is, in words."""
-    if options.unix:
-        return str(options.path)
-    host, port = one.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    at = one.getsockname()
+    if isinstance(at, bytes):
+        return os.fsdecode(b"@" + at[1:])
+    if isinstance(at, str):
+        return at
+    return f"[{at[0]}]:{at[1]}" if ":" in at[0] else f"{at[0]}:{at[1]}"
 
 
 def _described(options: SocketOptions, one: socket.socket, queue: Queue) -> dict[str, Any]:
     common = {"fd": one.fileno(), "name": options.name, "backlog": options.backlog}
     known = {"waiting": queue.waiting, "limit": queue.limit, "dropped": queue.dropped, "listens": options.listens}
     if options.unix:
-        return {**common, "path": options.path, **known}
+        return {**common, "path": address(one), **known}
     host, port = one.getsockname()[:2]
     return {**common, "host": host, "port": port, **known}
 

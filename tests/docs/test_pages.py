@@ -12,7 +12,7 @@ from tests.docs.pages import MARKS, PAGES, ROOT, Block, blocks, every
 if TYPE_CHECKING:
     from pathlib import Path
 
-LANGUAGES = {"console", "docker", "ini", "json", "python", "sh", "text", "toml"}
+LANGUAGES = {"console", "docker", "ini", "json", "python", "sh", "systemd", "text", "toml"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -101,11 +101,11 @@ def test_changed_while_it_is_open(path: Path) -> None:
         ):
             second = made(path=str(path), **given)
             assert second.place == first.place
-            adapt(one, first, second)
+            adapt(one, second, first)
             assert seen(path) == expected
             first = second
         os.chown(path, NOBODY, GROUP)
-        adapt(one, first, made(path=str(path), backlog=3))
+        adapt(one, made(path=str(path), backlog=3), first)
         assert seen(path)[:2] == (NOBODY, GROUP), "what these options are not about stays"
 
 
@@ -120,7 +120,7 @@ def test_what_is_no_socket_is_left_alone(path: Path, tmp_path: Path) -> None:
         for put in (lambda: path.symlink_to(precious), lambda: path.hardlink_to(precious)):
             put()
             with pytest.raises(CircusError, match=r"web\.sock cannot be changed: Socket operation on non-socket"):
-                adapt(one, options, made(path=str(path), mode=0o777))
+                adapt(one, made(path=str(path), mode=0o777), options)
             path.unlink()
     assert stat.S_IMODE(precious.stat().st_mode) == 0o600
 
