@@ -120,6 +120,11 @@ class Streamer(CircusPlugin):
         if self._feed is not None:
             self._feed.exited(event, known)
 
+    def circus_watcher_started(self) -> None:
+        """Its sockets may be new, too."""
+        if self._sockets is not None:
+            self._sockets.forget()
+
     def circus_watcher_stopped(self, event: Any) -> None:
         """Whoever comes next is no restart."""
         self._processes.stopped(event.watcher)

@@ -68,6 +68,7 @@ def test_its_client_reads_ours(circus: Path, daemon: Circusd, endpoint: str, tcp
         assert isinstance(seen[f"web_one/{pids[0]}"][key], float)
     assert seen[f"circus/{daemon.pid}"]["name"] == "circusd"
     address = f"127.0.0.1:{tcp_port}"
+    assert "limit" in seen[f"sockets/{socket['fd']}"]
     assert seen["sockets/None"] == {"addresses": [address], "reads": 0}
     one = seen[f"sockets/{socket['fd']}"]
     assert (one["fd"], one["subtopic"], one["address"], one["reads"]) == (socket["fd"], socket["fd"], address, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -273,13 +275,13 @@ def test_what_circus_section_says_of_endpoints_holds_here_too(
         assert not stranger.socket.poll(500), "whoever has no key is told nothing"
     pair = keys.load(file)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.SUB)
-    socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = pair.public, pair.secret, pair.server
-    socket.connect(address)
-    socket.subscribe("stat.web_one")
-    assert socket.poll(20_000)
+    friend = context.socket(zmq.SUB)
+    friend.curve_publickey, friend.curve_secretkey, friend.curve_serverkey = pair.public, pair.secret, pair.server
+    friend.connect(address)
+    friend.subscribe("stat.web_one")
+    assert friend.poll(20_000)
     keys.revoke(folder, "ann")
-    until(lambda: not _drained(socket), "whoever had a key is told nothing more")
+    until(lambda: not _drained(friend), "whoever had a key is told nothing more")
     context.destroy(0)
     daemon.close()
     if os.geteuid() == 0:
@@ -289,11 +291,11 @@ def test_what_circus_section_says_of_endpoints_holds_here_too(
     assert "every user of this machine can read there what runs" in daemon.output()
 
 
-def _drained(socket: zmq.Socket[bytes]) -> bool:
+def _drained(subscriber: zmq.Socket[bytes]) -> bool:
     """Whether something came within a second."""
-    came = bool(socket.poll(1000))
-    while socket.poll(0):
-        socket.recv_multipart()
+    came = bool(subscriber.poll(1000))
+    while subscriber.poll(0):
+        subscriber.recv_multipart()
     return came
 
 
@@ -334,6 +336,39 @@ def test_its_section_may_say_how_it_runs(circusd: Start, endpoint: str) -> None:
     assert "circusd-stats" not in daemon.call("list")["watchers"]
 
 
+def test_how_many_connections_wait_at_sockets(circusd: Start, endpoint: str, tcp_port: int) -> None:
+    api = f"    [socket:api]\n    host = 127.0.0.1\n    port = {tcp_port}\n"
+    udp = f"    [socket:udp]\n    host = 127.0.0.1\n    port = {tcp_port}\n    type = SOCK_DGRAM\n"
+    daemon = circusd(configuration(endpoint, watchers=WEB + api + udp)).up()
+    numbers = {each["name"]: each["fd"] for each in daemon.call("listsockets")["sockets"]}
+    with Subscriber(endpoint, "stat.sockets") as subscriber, contextlib.ExitStack() as clients:
+        assert subscriber.message("stat.sockets") == {"addresses": [f"127.0.0.1:{tcp_port}"] * 2, "reads": 0}
+        for _ in range(3):
+            clients.enter_context(socket.create_connection(("127.0.0.1", tcp_port)))
+        datagrams = clients.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        datagrams.sendto(b"hello", ("127.0.0.1", tcp_port))
+        subscriber.until("stat.sockets", lambda told: told["reads"] == 4)
+        told = subscriber.message(f"stat.sockets.{numbers['api']}")
+        assert (told["name"], told["waiting"], told["reads"], told["dropped"]) == ("api", 3, 3, 0)
+        assert (told["fd"], told["subtopic"], told["address"]) == (
+            numbers["api"],
+            numbers["api"],
+            f"127.0.0.1:{tcp_port}",
+        )
+        assert subscriber.message(f"stat.sockets.{numbers['udp']}")["reads"] == 1
+        assert not descriptors(streamer(daemon)), "of processes nobody asked for there is none"
+
+
+def test_sockets_that_come_later_are_told_too(circusd: Start, endpoint: str, tcp_port: int) -> None:
+    daemon = circusd(configuration(endpoint)).up()
+    with Subscriber(endpoint, "stat.") as subscriber:
+        subscriber.message("stat.web_one")
+        api = f"    [socket:api]\n    host = 127.0.0.1\n    port = {tcp_port}\n"
+        daemon.configure(configuration(endpoint, watchers=WEB + api))
+        daemon.call("reloadconfig", waiting=True)
+        assert subscriber.message("stat.sockets")["addresses"] == [f"127.0.0.1:{tcp_port}"]
+
+
 def by_hand(daemon: Circusd, *words: str) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-m", "circus_plugins.stats.main", "--endpoint", daemon.endpoint]
     return subprocess.Popen([*program, *words], stderr=subprocess.PIPE)
@@ -343,8 +378,8 @@ def test_it_can_be_started_by_hand_beside_a_circusd_that_has_sockets(
     circusd: Start, endpoint: str, tcp_port: int
 ) -> None:
     """O-25: Circus' own dies there."""
-    socket = f"    [socket:api]\n    host = 127.0.0.1\n    port = {tcp_port}\n"
-    daemon = circusd(socket + WEB).up()
+    api = f"    [socket:api]\n    host = 127.0.0.1\n    port = {tcp_port}\n"
+    daemon = circusd(api + WEB).up()
     hand = by_hand(daemon, "--pubsub", daemon.pubsub_endpoint, "--statspoint", endpoint, "--interval", "0.1")
     with Subscriber(endpoint, "stat.") as subscriber:
         pids = daemon.call("list", name="web one")["pids"]
