@@ -120,7 +120,10 @@ class _Deaf(asyncio.DatagramProtocol):
 
     def __init__(self, plugin: Systemd) -> None:
         self._plugin = plugin
+        self._told = False
 
     def error_received(self, error: Exception) -> None:
-        """The manager is gone, or is another one by now."""
-        self._plugin.log.warning("the service manager cannot be told how circusd fares: %s", error)
+        """The manager is gone; that is worth one word, and not one for each report."""
+        if not self._told:
+            self._told = True
+            self._plugin.log.warning("the service manager cannot be told how circusd fares: %s", error)

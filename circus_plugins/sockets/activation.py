@@ -61,6 +61,15 @@ def named(watcher: WatcherOptions) -> list[str]:
     return given.split() if isinstance(given, str) else []
 
 
+def hidden(watcher: WatcherOptions) -> bool:
+    """Whether the sockets are handed to a shell, and the program that it starts takes them for another process's.
+
+    Some shells execute the last command in their own place, and others, such as Debian's, do not unless told.
+    """
+    told = re.search(r"\bexec\b|circus\.sockets\.", f"{watcher.cmd} {watcher.args}", re.IGNORECASE)
+    return activated(watcher) and watcher.shell and told is None
+
+
 def activating(launch: Launch, sockets: Mapping[str, int]) -> tuple[Launch, dict[str, int]]:
     """The launch of a process that finds these sockets, and under which number it finds each.
 

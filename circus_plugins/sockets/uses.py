@@ -64,6 +64,9 @@ def problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Ite
         if watcher.extra.get(key) is True and not known:
             message, advice = "there is no [socket:NAME] section", "write one, or drop this"
             yield Problem(title, key, message, advice, warning=True)
+    if activation.hidden(watcher):
+        message = "hands the sockets to the shell, and LISTEN_PID is not that of the program that the shell starts"
+        yield Problem(title, activation.OPTION, message, "write `exec` before that", warning=True, others=("shell",))
     if watcher.extra.get("on_demand") and not names:
         advice = "mention one as $(circus.sockets.NAME), set use_sockets or stdin_socket, or drop this"
         yield Problem(title, "on_demand", "needs a socket to wait at, and this watcher uses none", advice)

@@ -86,6 +86,10 @@ class Manager:
             if key in report and value in (None, report[key]):
                 return report
 
+    def go(self) -> None:
+        """Listen to no report any more."""
+        self._reports.close()
+
     def __enter__(self) -> Self:
         return self
 

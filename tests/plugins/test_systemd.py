@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -80,6 +82,35 @@ def test_no_process_inherits_what_was_meant_for_circusd(manager: Manager) -> Non
     found = environ(run.call("list", name="one")["pids"][0])
     assert found["OTHER"] == "stays"
     assert not [name for name in found if name.startswith(("LISTEN_", "NOTIFY_", "WATCHDOG_"))]
+
+
+def test_a_manager_that_does_not_read_keeps_circusd_from_nothing(manager: Manager) -> None:
+    """Its queue is full when circusd comes up; what circusd says meanwhile comes later, in order and whole."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        other.connect(manager.notify)
+        filled = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.send(b"FILL=1")
+                filled += 1
+    run = manager.start(ONE + TWO).up()
+    run.call("stop", name="two", waiting=True)
+    run.call("stop", name="one", waiting=True)
+    heard = [manager.heard() for _ in range(filled + 3)]
+    assert [report.get("STATUS") for report in heard[filled:]] == [
+        f"{number} of 2 watchers active" for number in (2, 1, 0)
+    ]
+    assert heard[filled]["READY"] == "1"
+
+
+def test_a_manager_that_goes_is_worth_one_line(manager: Manager) -> None:
+    run = manager.start(ONE, env={"WATCHDOG_USEC": "20000"})
+    manager.hear("READY")
+    manager.go()
+    until(lambda: "the service manager cannot be told how circusd fares: " in run.output())
+    run.call("restart", waiting=True)
+    assert run.output().count("cannot be told") == 1
 
 
 def test_nobody_listens(circusd: Callable[..., Circusd], tmp_path: object) -> None:

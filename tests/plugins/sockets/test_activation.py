@@ -193,6 +193,19 @@ socket_activation = web/admin
     assert "socket_activation: there is no [socket:NAME] section (write one, or drop this)" in done.stderr
 
 
+def test_a_shell_that_keeps_the_sockets_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "shell.ini"
+    shells = {"one": "date; serve", "two": "date; exec serve", "three": "serve --fd $(circus.sockets.web)"}
+    file.write_text("[socket:web]\nport = 0\n" + "".join(
+        f"[watcher:{name}]\ncmd = {cmd}\nshell = True\nsocket_activation = yes\n" for name, cmd in shells.items()
+    ))  # fmt: skip
+    done = checked(file)
+    said = [line for line in done.stderr.splitlines() if "LISTEN_PID" in line]
+    assert len(said) == 1, done.stderr
+    assert "shell.ini:6: [watcher:one] socket_activation: hands the sockets to the shell, and" in said[0]
+    assert "(write `exec` before that)" in said[0]
+
+
 @pytest.mark.parametrize(
     ("given", "value"),
     [
