@@ -68,8 +68,16 @@ class Site:
         """Start it and wait until it answers; RuntimeError if it does not."""
         environment = {**os.environ, "PATH": f"{self._bin}:{os.environ['PATH']}"}
         with open(self.log, "wb") as log:
+            # In a session of its own, as circusd's are: the kernel schedules by sessions (sched(7), autogroup), and one
+            # shared with wrk takes 6 % less CPU for a request.
             self.process = subprocess.Popen(
-                self.command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.command,
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + UP
         while not self._answers():
