@@ -23,6 +23,7 @@ class Systemd(CircusPlugin):
     """Says when circusd is up, reloads its configuration and stops, and how many watchers are active meanwhile."""
 
     name = "systemd"
+    host = "core"
 
     def __init__(self) -> None:
         self._transport: asyncio.DatagramTransport | None = None
@@ -35,7 +36,9 @@ class Systemd(CircusPlugin):
     async def circus_startup(self, supervisor: Any) -> None:
         """Connect to the manager, and begin to feed its watchdog, if it has one."""
         self._supervisor = supervisor
-        address, watchdog = supervisor.inherited.notify_socket or "", supervisor.inherited.watchdog
+        address, watchdog = supervisor.inherited.notify_socket, supervisor.inherited.watchdog
+        if not address:
+            return
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             made.setblocking(False)
