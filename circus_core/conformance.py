@@ -104,7 +104,7 @@ class _Recording(Supervisor):
 
 async def restart_each(run: Run) -> None:
     """The scenario where none is given: every watcher is restarted, and then stopped."""
-    for watcher in [each.name for each in run.supervisor.in_order() if not each.name.startswith("plugin:")]:
+    for watcher in [each.name for each in run.supervisor.in_order() if not each.options.extra.get("plugins")]:
         for command in ("restart", "stop"):
             await run.call(command, name=watcher, match="simple", waiting=True)
 
@@ -162,13 +162,18 @@ async def _run(
             await scenario(run)
             await _settled(run)
             # What it does while everything ends is not compared: that ends all at once, in any order.
-            return _deeds(name, tuple(happened), tuple(supervisor.ordered), lines())
+            own = getattr(cls, "watcher", "") or f"plugin:{name}"
+            return _deeds(name, own, tuple(happened), tuple(supervisor.ordered), lines())
 
 
 def _deeds(
-    name: str, happened: Sequence[Event], ordered: Sequence[tuple[str, Mapping[str, Any]]], lines: Sequence[str]
+    name: str,
+    own: str,
+    happened: Sequence[Event],
+    ordered: Sequence[tuple[str, Mapping[str, Any]]],
+    lines: Sequence[str],
 ) -> Deeds:
-    told = _Words(happened, name)
+    told = _Words(happened, own)
     return Deeds(
         [told(f"{command} {json.dumps(given, sort_keys=True, default=str)}") for command, given in ordered],
         [told(f"{each.name} {each.fields()}") for each in happened if type(each).__module__ != events.__name__],
@@ -194,7 +199,7 @@ class _Recorder:
 class _Words:
     """Texts without what differs from run to run: pids have the names of their processes, and fractions none."""
 
-    def __init__(self, happened: Sequence[Event], plugin: str) -> None:
+    def __init__(self, happened: Sequence[Event], own: str) -> None:
         self._names = {str(os.getpid()): "PID"}
         counts: dict[str, int] = {}
         for event in happened:
@@ -202,8 +207,8 @@ class _Words:
                 fields = event.fields()
                 watcher = fields["watcher"]
                 counts[watcher] = counts.get(watcher, 0) + 1
-                own = watcher == f"plugin:{plugin}"
-                self._names[str(fields["pid"])] = "PID" if own else f"PID:{watcher}:{counts[watcher]}"
+                told = "PID" if watcher == own else f"PID:{watcher}:{counts[watcher]}"
+                self._names[str(fields["pid"])] = told
 
     def __call__(self, text: str) -> str:
         text = re.sub(r"\d+\.\d+(e-?\d+)?", "#", text)

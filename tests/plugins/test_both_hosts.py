@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
+import tempfile
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zmq.asyncio
 
 from circus_core.assembly import DEFAULT_PLUGINS
 from circus_core.bus import Bus
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 RATE = 0.05
 RESTART = 'restart {"match": "simple", "name": "a", "running": true}'
-LISTENS_ONLY = ("command_reloader", "http_observer", "redis_observer", "resource_watcher", "watchdog")
+LISTENS_ONLY = ("command_reloader", "http_observer", "redis_observer", "resource_watcher", "stats", "watchdog")
 
 
 def bundled(name: str) -> type:
@@ -202,3 +205,26 @@ async def test_resource_watcher(supervise: object, tmp_path: Path) -> None:
     deeds = await both("resource_watcher", scenario, growing, watcher="a", loop_rate=RATE, **limits)
     assert orders(deeds, "restart") == [RESTART]
     assert len(deeds.published) == 1
+
+
+async def test_stats(supervise: object) -> None:
+    """What it publishes is tried in its own tests; here, that it does so in either host, and orders nothing."""
+    with tempfile.TemporaryDirectory(prefix="circus-") as folder:
+        endpoint = f"ipc://{folder}/stats.sock"
+
+        async def scenario(run: Run) -> None:
+            context: zmq.asyncio.Context = zmq.asyncio.Context()
+            subscriber = context.socket(zmq.SUB)
+            subscriber.connect(endpoint)
+            subscriber.subscribe("stat.a")
+            before = (await run.call("list", name="a"))["pids"]
+            await run.call("restart", name="a", waiting=True)
+            pids: list[int] = before
+            while not pids or pids == before:
+                topic, body = await subscriber.recv_multipart()
+                pids = json.loads(body)["pid"] if topic == b"stat.a" else pids
+            assert pids == (await run.call("list", name="a"))["pids"]
+            context.destroy(0)
+
+        deeds = await both("stats", scenario, "sleep 1000", interval=RATE, stats_endpoint=endpoint)
+    assert not orders(deeds, "stop", "kill", "restart")
