@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from circus_plugins.client.connections import Connections
 
 CONNECTED = int(zmq.Event.HANDSHAKE_SUCCEEDED)
+GONE = int(zmq.Event.DISCONNECTED)
 
 
 class Refusals:
     """Watches a socket that `connections` connected to `endpoint`, with a monitor that tells of `NEWS`.
 
-    `refused` is called once, with the ForbiddenError; `connected` with each connection, the first included.
+    `refused` is called once, with the ForbiddenError; `connected` with each connection, the first included,
+    and `gone` when one is lost.
     """
 
-    NEWS = CONNECTED | REFUSALS | LOST
+    NEWS = CONNECTED | GONE | REFUSALS | LOST
 
     def __init__(
         self,
@@ -35,12 +37,14 @@ class Refusals:
         endpoint: str,
         refused: Callable[[CircusError], None],
         connected: Callable[[], None] = lambda: None,
+        gone: Callable[[], None] = lambda: None,
     ) -> None:
         self._connections, self._socket, self._endpoint = connections, socket, endpoint
-        self._refused, self._connected = refused, connected
+        self._refused, self._connected, self._gone = refused, connected, gone
         self._over = False
         self._question: asyncio.Task[None] | None = None
-        self._edge = Edge(asyncio.get_running_loop(), socket.get_monitor_socket(), self._heard)
+        self._monitor = socket.get_monitor_socket()
+        self._edge = Edge(asyncio.get_running_loop(), self._monitor, self._heard)
 
     def read(self) -> None:
         """Hear at once what has been told already."""
@@ -53,11 +57,14 @@ class Refusals:
             self._question.cancel()
         self._edge.close()
         self._socket.disable_monitor()
+        self._monitor.close(0)
 
     def _heard(self, frames: list[bytes]) -> None:
         event = event_of(frames[0])
         if event == CONNECTED:
             self._connected()
+        elif event == GONE:
+            self._gone()
         elif event != LOST:
             self._judge(self._connections.refusal(frames[0], self._endpoint))
         elif self._question is None and not self._over:

@@ -37,8 +37,9 @@ class Subscription:
         self._fd: int = socket.getsockopt(zmq.FD)  # type: ignore[assignment]
         self._waiting: asyncio.Future[None] | None = None
         self._renewed = False
+        self._lost = False
         self._refusal: CircusError | None = None
-        self._refusals = Refusals(connections, socket, endpoint, self._refused, self._connected)
+        self._refusals = Refusals(connections, socket, endpoint, self._refused, self._connected, self._gone)
         for topic in topics:
             socket.subscribe(topic)
 
@@ -57,14 +58,26 @@ class Subscription:
         renewed, self._renewed = self._renewed, False
         return renewed
 
+    def lost(self) -> bool:
+        """Whether the connection was lost, and there is no other yet."""
+        return self._lost
+
     async def batch(self) -> list[bytes]:
         """The payloads that have arrived since; none only if it was closed, or the connection renewed.
 
         Raises ForbiddenError once circusd refuses this subscriber's key, or its having none.
         """
+        while True:
+            found = await self.messages()
+            if found or self._renewed or self.closed:
+                return [payload for _topic, payload in found]
+
+    async def messages(self) -> list[tuple[bytes, bytes]]:
+        """As `batch`, each payload with its topic; none also when the connection was lost."""
+        before = self._lost
         while not self._socket.closed:
             found = self._arrived()
-            if found or self._renewed:
+            if found or self._renewed or self._lost != before:
                 return found
             if self._refusal is not None:
                 raise self._refusal
@@ -85,7 +98,11 @@ class Subscription:
             self._wake()
 
     def _connected(self) -> None:
-        self._renewed = True
+        self._renewed, self._lost = True, False
+        self._wake()
+
+    def _gone(self) -> None:
+        self._lost = True
         self._wake()
 
     def _refused(self, error: CircusError) -> None:
@@ -96,14 +113,13 @@ class Subscription:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    def _arrived(self) -> list[bytes]:
-        found: list[bytes] = []
+    def _arrived(self) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
         receive: Any = self._socket.recv
         try:
             while len(found) < BATCH:
                 # Two frames, the topic and the event; the second is there once the first is (zmq_msg_recv(3)).
-                receive(zmq.NOBLOCK)
-                found.append(receive())
+                found.append((receive(zmq.NOBLOCK), receive()))
         except zmq.Again:
             pass
         return found

@@ -15,9 +15,9 @@ from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import TOPICS
 from circus_plugins.ctl import report
 from circus_plugins.ctl.mistakes import UsageError
-from circus_plugins.ctl.phrases import signal_name, size
 from circus_plugins.ctl.session import NoAnswerError, Session
 from circus_plugins.ctl.tables import Terminal, visible
+from circus_plugins.phrases import signal_name, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

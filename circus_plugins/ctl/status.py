@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from circus_plugins.ctl.phrases import duration, ending
 from circus_plugins.ctl.tables import Cell, shorten, visible
+from circus_plugins.phrases import duration, ending
 
 if TYPE_CHECKING:
     from circus_plugins.ctl.tables import Terminal

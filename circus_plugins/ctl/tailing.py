@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from circus_plugins.ctl import report
 from circus_plugins.ctl.following import moment
 from circus_plugins.ctl.mistakes import UsageError
-from circus_plugins.ctl.phrases import size
 from circus_plugins.ctl.tables import Terminal, columns, visible
+from circus_plugins.phrases import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,6 +34,7 @@ from circus_plugins.host import main as plugin_host
 from circus_plugins.stats import main as streamer
 from circus_plugins.streams import BUNDLED
 from circus_plugins.streams.choice import find
+from circus_plugins.top import main as top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -263,7 +264,7 @@ def programs_page() -> str:
     lines = [MADE, "# Programs", "What the programs say to `--help`."]
     programs = {
         "circusd": circusd.main, "circusctl": circusctl.main, "circus-plugin": plugin_host.main,
-        "circusd-stats": streamer.main,
+        "circusd-stats": streamer.main, "circus-top": top.main,
     }  # fmt: skip
     for name, main in programs.items():
         lines += [f"## `{name}`", f"```text\n{help_of(main)}\n```"]

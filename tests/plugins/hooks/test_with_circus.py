@@ -37,6 +37,8 @@ check_delay = 0.05
 [watcher:w]
 cmd = sleep 1000
 numprocesses = 2
+# Circus replaces all at once.
+reload_parallel = 2
 copy_env = True
 autostart = False
 graceful_timeout = 5

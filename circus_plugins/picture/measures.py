@@ -1,0 +1,128 @@
+"""Puts into a picture what the stats endpoint publishes, or the command `stats` answers (PROTOCOL.md 3.2, 1.7)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from circus_plugins.picture.views import ProcessView, SocketView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circus_plugins.picture.views import Figures, Picture, WatcherView
+
+TOPIC = "stat."
+OWN = ("circusd-stats", "circushttpd")
+_POWERS = {unit: 1 << 10 * power for power, unit in enumerate("BKMGTPEZY")}
+
+
+class Measures:
+    """Takes what is published. `known`: `status` tells which watchers and processes there are.
+
+    Otherwise it is these figures that do, and who is silent for `timeout` seconds is gone.
+    """
+
+    def __init__(self, picture: Picture, timeout: float) -> None:
+        self._picture = picture
+        self._timeout = timeout
+        self.known = False
+
+    def arrived(self, topic: str, payload: bytes) -> None:
+        """Take one message; one that nobody here can read is left alone."""
+        told = json.loads(payload)
+        if not topic.startswith(TOPIC) or not isinstance(told, dict):
+            return
+        name = topic.removeprefix(TOPIC)
+        # A name may have dots, and end like that of a process: what is told of several has a list of their pids.
+        if isinstance(told.get("pid"), list):
+            self._sum(name, told)
+        elif name.startswith("sockets.") and "fd" in told:
+            self._socket(told)
+        elif isinstance(told.get("pid"), int) and not name.startswith("circus."):
+            self._process(str(told.get("watcher") or name.rpartition(".")[0]), told["pid"], told)
+
+    def answered(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take the answer of `stats` for all watchers."""
+        for name, processes in infos.items():
+            total, memory = 0.0, 0
+            for pid, info in processes.items():
+                if isinstance(info, dict):
+                    self._process(name, int(pid), info)
+                    total += info["cpu"]
+                    memory += rss(info)
+            if name.lower() in self._picture.watchers:
+                self._measure(self._picture.watchers[name.lower()].figures, total, memory)
+
+    def expire(self) -> None:
+        """Forget who is silent, where only figures tell who there is."""
+        if self.known:
+            return
+        limit = time.monotonic() - self._timeout
+        for watcher in tuple(self._picture.watchers.values()):
+            for process in tuple(watcher.processes.values()):
+                if process.figures.at < limit:
+                    del watcher.processes[process.pid]
+            if not watcher.processes and watcher.figures.at < limit:
+                self._picture.forget(watcher.name)
+
+    def _sum(self, name: str, told: dict[str, Any]) -> None:
+        if not isinstance(told.get("cpu"), int | float):
+            return
+        pids = told.get("pid") or []
+        # In Circus the figure is the average.
+        cpu = told["cpu_sum"] if "cpu_sum" in told else told["cpu"] * len(pids)
+        watcher = None if name == "circus" else self._watcher(str(told.get("watcher") or name))
+        if name == "circus":
+            self._measure(self._picture.circusd, cpu, _memory(told))
+        elif watcher is not None:
+            memory = _memory(told) or sum(process.figures.memory or 0 for process in watcher.processes.values())
+            self._measure(watcher.figures, cpu, memory)
+
+    def _process(self, name: str, pid: int, told: dict[str, Any]) -> None:
+        watcher = self._watcher(name)
+        if watcher is None or not isinstance(told.get("cpu"), int | float):
+            return
+        process = watcher.processes.get(pid)
+        if process is None:
+            if self.known:
+                # It is on its way out, or `status` is about to tell of it.
+                return
+            process = watcher.processes[pid] = ProcessView(pid, wid=told.get("wid"))
+            age = told.get("age")
+            process.since = time.time() - age if isinstance(age, int | float) else 0.0
+        process.name = str(told.get("cmdline") or process.name)
+        self._measure(process.figures, told["cpu"], rss(told))
+
+    def _measure(self, figures: Figures, cpu: float, memory: int) -> None:
+        self._picture.measured = True
+        figures.measured(float(cpu), memory)
+
+    def _watcher(self, name: str) -> WatcherView | None:
+        if name in OWN:
+            return None
+        found = self._picture.watchers.get(name.lower())
+        return found if found is not None or self.known else self._picture.watcher(name)
+
+    def _socket(self, told: dict[str, Any]) -> None:
+        known = self._picture.sockets.get(told["fd"])
+        if known is None:
+            address = str(told.get("address", ""))
+            known = self._picture.sockets[told["fd"]] = SocketView(told["fd"], str(told.get("name") or ""), address)
+        known.waiting = told.get("waiting", told.get("reads"))
+
+
+def rss(told: Mapping[str, Any]) -> int:
+    """The resident memory of a process, in bytes; of Circus, which says it in words, to the last digit it says."""
+    if "rss" in told:
+        return int(told["rss"])
+    words = str(told.get("mem_info1") or "")
+    try:
+        return int(float(words[:-1]) * _POWERS[words[-1:]])
+    except (ValueError, KeyError):
+        return 0
+
+
+def _memory(told: Mapping[str, Any]) -> int:
+    return int(told.get("rss") or 0)
