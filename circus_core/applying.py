@@ -76,8 +76,12 @@ async def _order(
 
 
 async def _tell_plugins(supervisor: Supervisor, old: Config) -> list[asyncio.Future[Any]]:
-    """Have the plugins follow their options of [circus]; answers what failed, whose old options stay in force."""
+    """Have the plugins follow their options of [circus], and their sections.
+
+    Answers what failed, whose old options stay in force, and what they ordered of watchers to that end.
+    """
     failed = []
+    before = {watcher: watcher.queue.latest for watcher in supervisor.watchers.values()}
     for loaded in tuple(supervisor.bus.loaded.values()):
         if not loaded.started:
             continue
@@ -87,7 +91,8 @@ async def _tell_plugins(supervisor: Supervisor, old: Config) -> list[asyncio.Fut
             log.error("reloadconfig: %s", error)
             supervisor.assembly.keep_circus(loaded.name, old.supervisor)
             failed.append(_failed(error))
-    return failed
+    latest = {watcher: watcher.queue.latest for watcher in supervisor.watchers.values()}
+    return failed + [done for watcher, done in latest.items() if done is not None and done is not before.get(watcher)]
 
 
 def _failed(error: CircusError) -> asyncio.Future[Any]:

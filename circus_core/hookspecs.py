@@ -77,7 +77,8 @@ class Lifecycle:
         """After `reloadconfig`, or a restart of everything, has a configuration in force: do what it says now.
 
         That is what the options say which the plugin itself declared for `[circus]`; nothing need have changed. May be
-        a coroutine. Raise a CircusError where this machine does not allow it: all else goes on, whoever waits for the
+        a coroutine. What it orders of watchers on the spot is part of the reload, whose answer waits for it. Raise a
+        CircusError where this machine does not allow it: all else goes on, whoever waits for the
         command gets the error, and these options are in force as they were, so that the next reload tries again.
         """
 

@@ -36,15 +36,19 @@ class Operation:
 
 
 class Queue:
-    """Operations waiting and the one that runs. There is no task while there is no operation."""
+    """Operations waiting and the one that runs. There is no task while there is no operation.
 
-    __slots__ = ("_task", "_waiting", "_watcher", "current")
+    `latest` is the outcome of what was asked last.
+    """
+
+    __slots__ = ("_task", "_waiting", "_watcher", "current", "latest")
 
     def __init__(self, watcher: str) -> None:
         self._watcher = watcher
         self._waiting: list[Operation] = []
         self._task: asyncio.Task[None] | None = None
         self.current: Operation | None = None
+        self.latest: asyncio.Future[Any] | None = None
 
     def submit(
         self,
@@ -63,6 +67,7 @@ class Queue:
         fails with that, once what overtook it is done.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.latest = done
         done.add_done_callback(self._report)
         if overtakes:
             if because is not None and self.current is not None and self.current.overtaken:

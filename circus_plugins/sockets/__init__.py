@@ -79,9 +79,9 @@ class Sockets(CircusPlugin):
         refused = self._follow(config)
         after = self._numbers()
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-        for watcher in config.watchers.values():
-            if changed & set(used(watcher, _sections(config))):
-                self.client.cast("reload", name=watcher.name, running=True)
+        for key, watcher in config.watchers.items():
+            if changed & set(used(watcher, _sections(config))) and key in self._supervisor.watchers:
+                self._supervisor.watchers[key].reload(running=True)
         if refused:
             raise CircusError("; ".join(error.message for error in refused), hint=refused[0].hint)
 

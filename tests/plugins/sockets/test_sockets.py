@@ -142,7 +142,8 @@ copy_env = True
     web, api, before = pids(run, "web"), pids(run, "api"), listed(run)
     run.configure(configuration("two", 20))
     call(run, "reloadconfig", waiting=True)
-    until(lambda: pids(run, "web") not in (web, []))
+    # Whoever waits for it has waited for the new processes.
+    assert pids(run, "web") not in (web, [])
     after = listed(run)
     assert pids(run, "api") == api
     assert (after["api"]["fd"], after["api"]["backlog"]) == (before["api"]["fd"], 20)
@@ -155,6 +156,28 @@ copy_env = True
     run.configure(configuration("three", 20))
     call(run, "reloadconfig", waiting=True)
     until(lambda: (tmp_path / "three.sock").exists() and answer(f"{tmp_path}/three.sock"))
+
+
+def test_a_reload_says_if_no_process_comes_up_at_an_exchanged_socket(
+    circusd: Callable[..., Circusd], server: str, tmp_path: Path
+) -> None:
+    def configuration(path: str) -> str:
+        return f"""
+[socket:web]
+path = {tmp_path}/{path}.sock
+[watcher:web]
+cmd = {server} $(circus.sockets.web)
+copy_env = True
+ready = accepting
+"""
+
+    run = circusd(configuration("one")).up()
+    before = pids(run, "web")
+    Path(server.split()[1]).write_text("raise SystemExit(3)")
+    run.configure(configuration("two"))
+    with pytest.raises(CircusError, match=r"web was not reloaded: pid \d+ exited with status 3 before it was ready"):
+        call(run, "reloadconfig", waiting=True)
+    assert pids(run, "web") == before
 
 
 def test_mistakes_have_their_lines(circusd: Callable[..., Circusd], tmp_path: Path) -> None:
