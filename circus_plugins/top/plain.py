@@ -22,13 +22,20 @@ def summary(picture: Picture) -> str:
     ill = sum(each.mood in ("bad", "busy") for each in watchers)
     cpu = sum(each.figures.cpu or 0 for each in watchers)
     memory = sum(each.figures.memory or 0 for each in watchers)
-    parts = [f"{len(watchers)} watchers" + (f" ({ill} not well)" if ill else ""), f"{picture.processes} processes"]
+    parts = [
+        _counted(len(watchers), "watcher", "watchers") + (f" ({ill} not well)" if ill else ""),
+        _counted(picture.processes, "process", "processes"),
+    ]
     if picture.measured:
         parts += [f"cpu {cpu:.1f} %", f"mem {size(memory)}"]
     own = picture.circusd
     if own.cpu is not None:
         parts.append(f"circusd {own.cpu:.1f} %" + (f" {size(own.memory)}" if own.memory else ""))
     return ", ".join(parts)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def text(picture: Picture, order: Order) -> str:

@@ -34,7 +34,7 @@ def test_a_table(circusd: Callable[..., Circusd]) -> None:
     done = top("--endpoint", run.endpoint, "--once")
     assert (done.returncode, done.stderr) == (0, "")
     head, columns, web, *processes = done.stdout.splitlines()
-    assert head.startswith("1 watchers, 2 processes, cpu ")
+    assert head.startswith("1 watcher, 2 processes, cpu ")
     assert columns.startswith("NAME")
     assert web.split()[:3] == ["web", "active", "2/2"]
     assert [line.split()[:2] for line in processes] == [["1", "ready"], ["2", "ready"]]
