@@ -146,8 +146,9 @@ class Sockets(CircusPlugin):
 
     def circus_confirm_spawn(self, process: ProcessRef) -> None:
         """The process has what its launch took."""
-        for _name, group in self._groups():
+        for name, group in self._groups():
             group.spawned((process.watcher, process.wid), process.pid)
+            self._fit(name, group)
 
     def circus_spawn_failed(self, event: Any) -> None:
         """Nobody has what the launch took."""

@@ -122,9 +122,16 @@ class Group:
             self._steer()
         return bool(had)
 
-    def _steer(self) -> None:
-        """Have what comes go where processes are, or anywhere if there are none, and it has to wait."""
-        served = [number for number, place in enumerate(self._places) if place.served]
+    def _served(self) -> list[int]:
+        """The numbers of the sockets that a process takes from, and goes on doing so."""
+        return [number for number, place in enumerate(self._places) if place.served]
+
+    def _steer(self, chosen: list[int] | None = None) -> None:
+        """Have what comes go where processes are, or anywhere if there are none, and it has to wait.
+
+        `chosen` are some of those.
+        """
+        served = self._served() if chosen is None else chosen
         whole = not served or len(served) == len(self._places) or len(served) > steering.MOST
         wanted = None if whole else served
         if wanted == self._steered:
@@ -156,9 +163,12 @@ class Group:
         for place in [place for place in reversed(self._places) if place.idle]:
             if len(self._places) <= number:
                 break
-            if not self._migrates() and (waits := queues.waiting(place.socket)):
+            if self._migrates():
+                self._close(place)
+            elif waits := queues.waiting(place.socket):
                 left += waits
-            else:
+            elif (lasting := self._lasting(place)) is not None:
+                self._steer(lasting)
                 self._close(place)
         if left and not self._told:
             log.warning(
@@ -167,6 +177,21 @@ class Group:
                 self.options.name, left,
             )  # fmt: skip
         self._told = bool(left)
+
+    def _lasting(self, place: Place) -> list[int] | None:
+        """The numbers that mean the same served sockets before this one is closed and after, None if there are none.
+
+        The kernel gives the number of the one that is closed to the last. For a moment the filter knows the old numbers
+        while the new ones count, and what it sends to a number that nobody has goes to any, perhaps to one that no
+        process has. So, where only the last is served, this one is closed another time.
+        """
+        last = len(self._places) - 1
+        moves = self._places[last] is not place
+        found = [number for number in self._served() if not (moves and number == last)]
+        if not found and self._served() and last == 1:
+            # It is the only one then.
+            return self._served()
+        return found or None
 
     def _migrates(self) -> bool:
         """Whether the kernel hands what waits at a socket that is closed on to the others (Linux 5.14)."""
