@@ -6,12 +6,14 @@ It measures nothing. That a server is not there or loses what is sent is no fail
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import statsd
+import statsd.client.udp
 from attrs import frozen
 
 from circus_core.kinds import INTEGER, NUMBER, TEXT
@@ -19,11 +21,19 @@ from circus_core.options import option
 from circus_core.plugin import CircusPlugin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from circus_core.periodic import Periodic
 
 LOCALHOST = "localhost"
 AGAIN = 60.0
 """Seconds after which the server's name is looked up again, if it was not found."""
+LOOKUP = 2.0
+"""Seconds that a start waits for the server's name at most."""
+DATAGRAM = 1432
+"""Bytes of metrics that go together: what an Ethernet frame has room for."""
+TAGS = "|#"
+"""How DogStatsD's tags begin, which no name can have."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +51,30 @@ class StatsdOptions:
     )
 
 
+class _Tags:
+    """DogStatsD has tags at the end, behind type and rate; the library knows none, so they come with the name."""
+
+    def _prepare(self, stat: str, value: str, rate: float) -> str | None:
+        name, mark, tags = stat.partition(TAGS)
+        line: str | None = super()._prepare(name, value, rate)  # type: ignore[misc]
+        return line and line + mark + tags
+
+
+class _Pipeline(_Tags, statsd.client.udp.Pipeline):  # type: ignore[misc]
+    """Several metrics in a datagram."""
+
+
+class _Client(_Tags, statsd.StatsClient):  # type: ignore[misc]
+    """A client whose datagrams the kernel takes at once or drops, as UDP may: the library has no option for that."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, maxudpsize=DATAGRAM, **options)
+        self._sock.setblocking(False)
+
+    def pipeline(self) -> _Pipeline:
+        return _Pipeline(self)
+
+
 class Metrics:
     """The metrics of one plugin. What a name must not have, such as the colon of `plugin:x`, is replaced."""
 
@@ -48,17 +82,23 @@ class Metrics:
         self._client = client
         self._rate = rate
 
-    def incr(self, name: str, count: int = 1) -> None:
-        """Count something."""
-        self._client.incr(bucket(name), count, rate=self._rate)
+    def incr(self, name: str, count: int = 1, *, tags: str = "") -> None:
+        """Count something. `tags` are as they are written behind a name."""
+        self._client.incr(bucket(name) + tags, count, rate=self._rate)
 
     def timing(self, name: str, milliseconds: float) -> None:
         """Tell how long something took."""
         self._client.timing(bucket(name), milliseconds, rate=self._rate)
 
-    def gauge(self, name: str, value: float) -> None:
+    def gauge(self, name: str, value: float, *, tags: str = "") -> None:
         """Tell the value of something as it is now. Never left out: there is nothing to make up for it."""
-        self._client.gauge(bucket(name), value)
+        self._client.gauge(bucket(name) + tags, value)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[Metrics]:
+        """Metrics that are sent when the block ends, several in a datagram, so that a server can take them all."""
+        with self._client.pipeline() as pipeline:
+            yield Metrics(pipeline, self._rate)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -91,21 +131,20 @@ class StatsdPlugin(CircusPlugin):
     async def _find(self) -> None:
         name = self.options.statsd_host or self.options.host
         try:
-            address = await _address(name)
-        except OSError as error:
+            async with asyncio.timeout(LOOKUP):
+                address = await _address(name)
+        except OSError as error:  # TimeoutError is one
             if self._again is None:
                 self.log.warning(
                     "the statsd server %s is not found (%s): no metrics until it is, which is tried every %g s",
-                    name, error.strerror or error, AGAIN,
+                    name, error.strerror or str(error) or f"no answer within {LOOKUP:g} s", AGAIN,
                 )  # fmt: skip
             return
         if self._again is not None:
             self._again.cancel()
             self.log.info("the statsd server %s is found", name)
         prefix = f"circus.{bucket(self.options.application_name)}.watcher"
-        client = statsd.StatsClient(address, self.options.port, prefix=prefix, ipv6=":" in address)
-        # It has no option for that; what the kernel does not take at once is dropped, as UDP may be.
-        client._sock.setblocking(False)
+        client = _Client(address, self.options.port, prefix=prefix, ipv6=":" in address)
         self.metrics = Metrics(client, self.options.sample_rate)
 
 

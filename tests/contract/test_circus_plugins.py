@@ -21,6 +21,9 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "loop_rate": 60, "max_count": 3, "watchers_regex": ".*", "msg_regex": r"^(?P<pid>.*);(?P<timestamp>.*)$",
         "ip": "127.0.0.1", "port": 1664, "watchers_stop_signal": None, "watchers_graceful_timeout": None,
     },
+    "statsd.StatsdEmitter": {**STATSD, "application_name": "app"},
+    "_statsd.StatsdEmitter": {**STATSD, "application_name": "app"},
+    "statsd.FullStats": {**STATSD, "application_name": "app", "loop_rate": 60},
     "command_reloader.CommandReloader": {"loop_rate": 1},
     "redis_observer.RedisObserver": {
         **STATSD, "application_name": "redis_observer", "loop_rate": 60, "redis_url": "redis://localhost:6379/0",

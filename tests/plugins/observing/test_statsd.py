@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -93,6 +94,18 @@ async def test_a_server_that_is_not_found_is_said_once_and_looked_for_again(supe
     assert plugin._host.callback is None
     plugin.count("found")
     await statsd.wait_for(".*found.*")
+    await plugin.circus_shutdown()
+
+
+async def test_a_name_server_that_is_silent_holds_up_no_start(supervise, monkeypatch, caplog):
+    async def silent(name):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(sending, "_address", silent)
+    monkeypatch.setattr(sending, "LOOKUP", 0.01)
+    plugin = await started(host="stats.example")
+    assert "the statsd server stats.example is not found (no answer within 0.01 s)" in caplog.text
+    plugin.count("lost")
     await plugin.circus_shutdown()
 
 
