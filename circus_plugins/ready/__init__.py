@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from circus_core.model import Config, Launch, ProcessRef, WatcherOptions
     from circus_core.plugin import Registry
     from circus_plugins.ready.expected import Expected, Listener
+    from circus_plugins.ready.probes import Probes
 
 WAYS = ("accepting", "delay", "http", "notify", "output")
 DEFAULTS: dict[str, Any] = {"ready_timeout": 30.0, "ready_delay": 1.0, "ready_url": "/"}
@@ -27,7 +28,7 @@ ONLY = {"ready_delay": "delay", "ready_address": "accepting", "ready_url": "http
 
 
 def _address(value: object) -> str:
-    from circus_plugins.ready.accepting import parsed
+    from circus_plugins.ready.calling import parsed
 
     if not isinstance(value, str):
         raise ValueError("expected a text")
@@ -75,6 +76,7 @@ class Ready(CircusPlugin):
     def __init__(self) -> None:
         self._launched: dict[tuple[str, int], Expected] = {}
         self._known: dict[int, Expected] = {}
+        self._probes: Probes | None = None
 
     def circus_register_options(self, registry: Registry) -> None:
         """`ready` and what goes with it, of `[watcher:...]`."""
@@ -121,9 +123,11 @@ class Ready(CircusPlugin):
         if not _asked(watcher):
             return None
         from circus_plugins.ready.expected import Expected
+        from circus_plugins.ready.probes import Probes
 
+        self._probes = self._probes or Probes()
         self._forget((launch.watcher, launch.wid))
-        expected = Expected(launch, watcher, self._silent)
+        expected = Expected(launch, watcher, self._probes, self._silent)
         self._launched[launch.watcher, launch.wid] = expected
         return expected.launch
 

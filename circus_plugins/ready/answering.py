@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from circus_core import __version__
-from circus_plugins.ready.accepting import Accepting, connected, own_doors, parsed
+from circus_plugins.ready.accepting import Accepting, own_doors
+from circus_plugins.ready.calling import connected, parsed
 from circus_plugins.ready.evidence import sockets_of
 from circus_plugins.ready.peers import taker
 from circus_plugins.ready.ways import family, looks
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
 
+    from circus_plugins.ready.calling import Address
     from circus_plugins.ready.evidence import Door
-
-    Address = str | tuple[object, ...]
+    from circus_plugins.ready.probes import Probes
 
 STATUS = re.compile(rb"HTTP/\d(?:\.\d)? ([1-5]\d\d)\b ?([^\r\n]*)")
 TURN = 1.0
@@ -35,7 +36,8 @@ class Answering:
     A path alone is asked of it at `doors` if it has some, else where it listens.
     """
 
-    def __init__(self, doors: Sequence[Door], url: str) -> None:
+    def __init__(self, doors: Sequence[Door], probes: Probes, url: str) -> None:
+        self._probes = probes
         self._doors = [door for door in doors if door.connects]
         self._url = url
         parts = urlsplit(url)
@@ -48,7 +50,7 @@ class Answering:
     async def wait(self, pid: int) -> None:
         """As in Way."""
         if self._shared:
-            await Accepting(self._doors).wait(pid)
+            await Accepting(self._doors, self._probes).wait(pid)
         self._seen = "it listens nowhere"
         async for _ in looks():
             for address in self._addresses(pid):

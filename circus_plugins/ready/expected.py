@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from circus_core.model import Launch, ProcessRef, WatcherOptions
     from circus_plugins.ready.notify import Notices
+    from circus_plugins.ready.probes import Probes
 
 
 Listener = Callable[[str, bytes], bool]
@@ -27,10 +28,17 @@ Listener = Callable[[str, bytes], bool]
 class Expected:
     """A process by what its watcher's options say. `launch` is how it is to be started."""
 
-    def __init__(self, launch: Launch, watcher: WatcherOptions, silent: Callable[[ProcessRef, str], object]) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        watcher: WatcherOptions,
+        probes: Probes,
+        silent: Callable[[ProcessRef, str], object],
+    ) -> None:
         self.watcher = watcher
         self.launch = launch
         self._silent = silent
+        self._probes = probes
         self._process: ProcessRef | None = None
         self._notices: Notices | None = None
         self._ready = False
@@ -133,11 +141,11 @@ class Expected:
             case "accepting":
                 from circus_plugins.ready.accepting import Accepting
 
-                return Accepting(self._doors(), self._text("ready_address"))
+                return Accepting(self._doors(), self._probes, self._text("ready_address"))
             case "http":
                 from circus_plugins.ready.answering import Answering
 
-                return Answering(self._doors(), self._text("ready_url"))
+                return Answering(self._doors(), self._probes, self._text("ready_url"))
         return None
 
     def _doors(self) -> Any:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
 
-from circus_plugins.ready.evidence import sockets_of, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from circus_plugins.ready.evidence import text
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 20, 1
@@ -31,12 +27,6 @@ def taker(ours: socket.socket) -> int:
         # It was reset.
         return 0
     return next(filter(None, (_accepted(table, *ports) for table in TABLES)), 0)
-
-
-def taken_by(ours: socket.socket, pids: Iterable[int]) -> bool:
-    """Whether one of these processes has accepted a connection whose other end is `ours`."""
-    inode = taker(ours)
-    return bool(inode) and any(inode in sockets_of(pid).values() for pid in pids)
 
 
 def _accepted(table: str, theirs: int, ours: int) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import AsyncIterator, Callable
 
-FIRST, LONGEST, GROWTH = 0.02, 0.25, 1.4
+FIRST, LONGEST, GROWTH = 0.02, 0.5, 1.4
 """Seconds between two looks at a process that starts: few at first, and never many."""
 LINE = 65_536
 """Bytes of a line that are looked at; the rest of a longer one is a line of its own."""

@@ -16,6 +16,7 @@ from circus_core.model import ProcessState, Refuse
 from circus_core.plugin import CircusPlugin, hookimpl
 from circus_plugins.sockets import activation
 from circus_plugins.sockets.declared import LISTSOCKETS, register_options
+from circus_plugins.sockets.exchange import Exchange
 from circus_plugins.sockets.occasions import WatcherSlept, WatcherWoken
 from circus_plugins.sockets.uses import Uses, hint, lacking, problems, used
 
@@ -46,6 +47,7 @@ class Sockets(CircusPlugin):
         self._supervisor: Any = None
         self._held: Opened | None = None
         self._demand: Demand | None = None
+        self._exchange = Exchange()
         self._uses = Uses()
 
     def circus_register_options(self, registry: Registry) -> None:
@@ -79,9 +81,9 @@ class Sockets(CircusPlugin):
         refused = self._follow(config)
         after = self._numbers()
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-        for key, watcher in config.watchers.items():
-            if changed & set(used(watcher, _sections(config))) and key in self._supervisor.watchers:
-                self._supervisor.watchers[key].reload(running=True)
+        sections = _sections(config)
+        users = (key for key, each in config.watchers.items() if changed & set(used(each, sections)))
+        self._exchange.renew(self._supervisor, users)
         if refused:
             raise CircusError("; ".join(error.message for error in refused), hint=refused[0].hint)
 
@@ -195,8 +197,13 @@ class Sockets(CircusPlugin):
         if self._demand is not None and event.last:
             self._demand.gave_up(event.watcher)
 
+    def circus_watcher_reloaded(self, event: Any) -> None:
+        """Its processes have what is open now."""
+        self._exchange.came_over(event.watcher)
+
     def circus_watcher_stopped(self, event: Any) -> None:
         """Unless somebody ordered that it goes to sleep; others that use its groups take over what comes."""
+        self._exchange.came_over(event.watcher)
         for name, group in self._groups():
             self._fit(name, group)
         if self._demand is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from circus_core.errors import CircusError
 from circus_core.testing import until
-from tests.plugins.ready.asking import BEGIN, PYTHON, WAITS, call
+from tests.plugins.ready.asking import BEGIN, PYTHON, WAITS, call, events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,21 @@ ready_timeout = 1
     app.write_text(f"{BEGIN}\n{WAITS['accept']}")
     call(run, "reload", name="web", waiting=True)
     assert not set(before) & set(call(run, "list", name="web")["pids"])
+
+
+def test_many_that_wait_at_a_socket_do_not_fill_its_queue(circusd: Start, tmp_path: Path) -> None:
+    run = circusd(f"""
+[socket:web]
+path = {tmp_path}/web.sock
+[watcher:w]
+cmd = sleep 1000 $(circus.sockets.web)
+numprocesses = 5
+ready = accepting
+ready_timeout = 3.5
+""")
+    until(lambda: len(events(run, "process_unready")) >= 5)
+    (web,) = call(run, "listsockets")["sockets"]
+    assert web["waiting"] <= 2
 
 
 @pytest.mark.parametrize(

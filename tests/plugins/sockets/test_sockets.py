@@ -14,7 +14,7 @@ from circus_core.errors import CircusError
 from circus_core.testing import until
 from circus_plugins.sockets.binding import opened
 from circus_plugins.sockets.held import Sockets
-from tests.plugins.sockets.serving import answer, call, checked, descriptors, listed, made, pids
+from tests.plugins.sockets.serving import SERVER, answer, call, checked, descriptors, listed, made, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +178,13 @@ ready = accepting
     with pytest.raises(CircusError, match=r"web was not reloaded: pid \d+ exited with status 3 before it was ready"):
         call(run, "reloadconfig", waiting=True)
     assert pids(run, "web") == before
+    # And the next one tries again, though nothing of the configuration has changed.
+    Path(server.split()[1]).write_text(SERVER)
+    call(run, "reloadconfig", waiting=True)
+    assert int(answer(f"{tmp_path}/two.sock").split()[0]) in pids(run, "web")
+    after = pids(run, "web")
+    call(run, "reloadconfig", waiting=True)
+    assert pids(run, "web") == after
 
 
 def test_mistakes_have_their_lines(circusd: Callable[..., Circusd], tmp_path: Path) -> None:
