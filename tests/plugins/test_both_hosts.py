@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 RATE = 0.05
 RESTART = 'restart {"match": "simple", "name": "a", "running": true}'
-LISTENS_ONLY = ("command_reloader", "http_observer", "redis_observer", "resource_watcher", "stats", "watchdog")
+LISTENS_ONLY = (
+    "command_reloader", "full_stats", "http_observer", "redis_observer", "resource_watcher", "stats", "statsd",
+    "watchdog",
+)  # fmt: skip
+ASKS_MORE = "full_stats"
+"""It asks commands of plugins that the check does not load, and is tried in its own tests."""
 
 
 def bundled(name: str) -> type:
@@ -51,7 +56,7 @@ def test_a_bundled_plugin_is_tried_in_both_hosts_or_cannot_be(entry: str) -> Non
     hooks = Bus().load(entry, plugin).hooks
     if entry in LISTENS_ONLY:
         refuse_outside(entry, plugin, hooks)
-        assert f"test_{entry}" in globals()
+        assert f"test_{entry}" in globals() or entry == ASKS_MORE
     else:
         with pytest.raises(PluginError):
             refuse_outside(entry, plugin, hooks)
@@ -228,3 +233,17 @@ async def test_stats(supervise: object) -> None:
 
         deeds = await both("stats", scenario, "sleep 1000", interval=RATE, stats_endpoint=endpoint)
     assert not orders(deeds, "stop", "kill", "restart")
+
+
+async def test_statsd(supervise: object) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+
+        async def scenario(run: Run) -> None:
+            await run.call("restart", name="a", waiting=True)
+            said = b""
+            while b"a.spawn:1|c" not in said:
+                said = await asyncio.get_running_loop().sock_recv(server, 65536)
+
+        await both("statsd", scenario, "sleep 1000", host="127.0.0.1", port=server.getsockname()[1])
