@@ -131,8 +131,6 @@ async def _supervise(assembly: Assembly, inherited: Inherited, started: Callable
         started()
     status = await supervisor.finished
     starting.cancel()
-    for signum in STOP:
-        signal.signal(signum, signal.SIG_IGN)
     log.info("circusd ends with status %d", status)
     return status
 
@@ -147,7 +145,8 @@ class _Orders:
     def obey(self) -> None:
         on = self.supervisor.signals.on
         for signum in STOP:
-            on(signum, partial(self.stop, signum.name))
+            # What was before would raise an exception wherever circusd is in its last moments.
+            on(signum, partial(self.stop, signum.name), after=signal.SIG_IGN)
         for signum in MEANINGLESS:
             name = signum.name if isinstance(signum, signal.Signals) else f"signal {signum}"
             on(signum, partial(log.info, "%s means nothing to circusd", name))

@@ -24,24 +24,29 @@ class Signals:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._callbacks: dict[int, Callable[[], None]] = {}
-        self._before: dict[int, Any] = {}
+        self._afterwards: dict[int, Any] = {}
         self._came: set[int] = set()
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wakeup_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._loop.add_reader(self._reading, self._woken)
 
-    def on(self, signum: int, callback: Callable[[], None]) -> None:
-        """Call back, on the loop, after a signal came; once for many that came together."""
+    def on(self, signum: int, callback: Callable[[], None], after: Any = None) -> None:
+        """Call back, on the loop, after a signal came; once for many that came together.
+
+        `after` is how the signal is handled once this is closed: as it was before, if None.
+        """
         self._callbacks[signum] = callback
         previous = signal.signal(signum, self._arrived)
-        self._before.setdefault(signum, previous)
+        self._afterwards.setdefault(signum, previous)
+        if after is not None:
+            self._afterwards[signum] = after
         # So that a system call of ours is restarted rather than interrupted, in code that is not Python.
         signal.siginterrupt(signum, False)
 
     def close(self) -> None:
-        """Handle signals as before."""
-        for signum, before in self._before.items():
-            signal.signal(signum, before if before is not None else signal.SIG_DFL)
+        """Handle signals as before, or as was said."""
+        for signum, handler in self._afterwards.items():
+            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
         signal.set_wakeup_fd(self._wakeup_before)
         self._loop.remove_reader(self._reading)
         os.close(self._reading)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+UNITS = "BKMGTPEZY"
+
 
 def duration(seconds: float | None) -> str:
     """Seconds as `41s`, `3m 05s`, `2h 11m` or `4d 3h`; a dash for None."""
@@ -20,11 +22,16 @@ def duration(seconds: float | None) -> str:
 
 def size(number: float) -> str:
     """Bytes as `512B`, `29.3M` and so on, in powers of 1024."""
-    for unit in "BKMGT":
+    for unit in UNITS[:5]:
         if number < 1024 or unit == "T":
             break
         number /= 1024
     return f"{number:.0f}{unit}" if unit == "B" else f"{number:.1f}{unit}"
+
+
+def bytes_of(written: str) -> int:
+    """The bytes of a size as Circus writes it in its figures: `512B`, `12.34M`. Raises ValueError for another text."""
+    return round(float(written[:-1]) * (1 << 10 * UNITS.index(written[-1:] or "?")))
 
 
 def signal_name(number: int) -> str:

@@ -65,6 +65,7 @@ class Live:
         self._measures = Measures(picture, timeout)
         self._dirty: set[str] = set()
         self._all = False
+        self._anew = True
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -97,6 +98,7 @@ class Live:
         if not await self._takes_orders(client):
             return [self._hear_figures(client, client.endpoint)]
         self.client = client
+        self._anew = True
         options = (await client.call("globaloptions"))["options"]
         stats = events_endpoint(client.endpoint, options.get("stats_endpoint") or "")
         figures = [self._hear_figures(client, stats)] if stats else []
@@ -143,6 +145,8 @@ class Live:
 
     def _look_at(self, subscription: Subscription) -> None:
         if subscription.renewed():
+            # It may be another circusd.
+            self._anew = True
             self._ask_all()
         elif subscription.lost():
             self._trouble("circusd has hung up")
@@ -180,8 +184,10 @@ class Live:
             await asyncio.sleep(GATHER)
 
     async def _ask_whole(self, client: AsyncClient) -> None:
-        known = await client.call("commands")
-        self.picture.pid, self.picture.version = known["pid"], known["version"]
+        if self._anew:
+            known = await client.call("commands")
+            self.picture.pid, self.picture.version = known["pid"], known["version"]
+            self._anew = False
         self.picture.take((await client.call("status", extended=True))["details"])
         self.picture.take_sockets((await client.call("listsockets"))["sockets"])
         self._measures.known = True

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from circus_plugins.phrases import bytes_of
 from circus_plugins.picture.views import ProcessView, SocketView
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 TOPIC = "stat."
 OWN = ("circusd-stats", "circushttpd")
-_POWERS = {unit: 1 << 10 * power for power, unit in enumerate("BKMGTPEZY")}
 
 
 class Measures:
@@ -117,10 +117,9 @@ def rss(told: Mapping[str, Any]) -> int:
     """The resident memory of a process, in bytes; of Circus, which says it in words, to the last digit it says."""
     if "rss" in told:
         return int(told["rss"])
-    words = str(told.get("mem_info1") or "")
     try:
-        return int(float(words[:-1]) * _POWERS[words[-1:]])
-    except (ValueError, KeyError):
+        return bytes_of(str(told.get("mem_info1") or ""))
+    except ValueError:
         return 0
 
 

@@ -152,7 +152,8 @@ class Expected:
         from circus_plugins.ready.evidence import doors
 
         launch = self.launch
-        return doors([*launch.pass_fds, *([launch.stdin] if launch.stdin is not None and launch.stdin >= 0 else [])])
+        stdin = [launch.stdin] if launch.stdin is not None and launch.stdin >= 0 else []
+        return doors([*launch.pass_fds, *launch.listen_fds, *stdin])
 
     def _option(self, key: str) -> Any:
         return self.watcher.extra.get(key, DEFAULTS.get(key))

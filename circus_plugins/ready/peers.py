@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
+import sys
 
+from circus_plugins import sockdiag
 from circus_plugins.ready.evidence import text
 
-NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 20, 1
-UDIAG_SHOW_PEER = 4
-UNIX_DIAG_PEER = 2
-HEADER, REQUEST, REPLY, ATTRIBUTE = (struct.Struct(form) for form in ("=IHHII", "=BBHIIIII", "=BBBBIII", "=HH"))
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-NO_COOKIE = 0xFFFFFFFF
 
 
 def taker(ours: socket.socket) -> int:
@@ -40,20 +35,10 @@ def _accepted(table: str, theirs: int, ours: int) -> int:
 
 
 def _peer(inode: int) -> int:
-    """The inode of the other end of a unix socket, by sock_diag(7); 0 if nobody has taken it yet, or none tells."""
-    request = REQUEST.pack(socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, UDIAG_SHOW_PEER, NO_COOKIE, NO_COOKIE)
-    header = HEADER.pack(HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0)
+    """The inode of the other end of a unix socket, 0 if nobody has taken it yet, or none tells."""
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
-            kernel.send(header + request)
-            reply = kernel.recv(8192)
+        attributes = sockdiag.one(inode, sockdiag.SHOW_PEER)
     except OSError:
         return 0
-    length, kind, *_ = HEADER.unpack_from(reply)
-    at = HEADER.size + REPLY.size
-    while kind == SOCK_DIAG_BY_FAMILY and at + ATTRIBUTE.size <= length:
-        size, attribute = ATTRIBUTE.unpack_from(reply, at)
-        if attribute == UNIX_DIAG_PEER:
-            return int(struct.unpack_from("=I", reply, at + ATTRIBUTE.size)[0])
-        at += max((size + 3) & ~3, ATTRIBUTE.size)
-    return 0
+    peer = attributes.get(sockdiag.PEER)
+    return int.from_bytes(peer, sys.byteorder) if peer else 0

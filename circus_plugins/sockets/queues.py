@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from circus_plugins import sockdiag
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,13 +22,6 @@ _UNACKED = 24
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")
 """linux/sock_diag.h: bytes that wait, and may wait, are the first two, and what was dropped the last."""
-
-_SOCK_DIAG, _BY_FAMILY = 4, 20
-_REQUEST, _DUMP, _ERROR, _DONE = 0x1, 0x300, 0x2, 0x3
-_LISTENING = 1 << 10
-_SHOW_QUEUE, _QUEUE = 0x10, 4
-"""linux/unix_diag.h: UDIAG_SHOW_RQLEN and UNIX_DIAG_RQLEN."""
-_HEADER, _FOUND, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=4BI2I"), struct.Struct("=HH")
 
 
 @frozen
@@ -74,31 +69,10 @@ def _measured(one: socket.socket, local: dict[int, Queue]) -> Queue:
 
 
 def _listening_paths() -> dict[int, Queue]:
-    """The queues of all unix sockets of this machine to which one connects, by inode (sock_diag(7))."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as link:
-        link.settimeout(0)
-        asked = struct.pack("=4BIIIII", socket.AF_UNIX, 0, 0, 0, _LISTENING, 0, _SHOW_QUEUE, 0, 0)
-        link.send(_HEADER.pack(_HEADER.size + len(asked), _BY_FAMILY, _REQUEST | _DUMP, 1, 0) + asked)
-        found: dict[int, Queue] = {}
-        while _take(link.recv(1 << 16), found):
-            pass
-    return found
-
-
-def _take(answer: bytes, found: dict[int, Queue]) -> bool:
-    """Enter what one answer says; whether there are more to come."""
-    at = 0
-    while at + _HEADER.size <= len(answer):
-        length, kind, *_rest = _HEADER.unpack_from(answer, at)
-        if kind in (_ERROR, _DONE) or length < _HEADER.size:
-            return False
-        body = at + _HEADER.size
-        *_kind, inode, _cookie, _cookie = _FOUND.unpack_from(answer, body)
-        entry = body + _FOUND.size
-        while entry + _ATTRIBUTE.size <= at + length:
-            size, name = _ATTRIBUTE.unpack_from(answer, entry)
-            if name == _QUEUE:
-                found[inode] = Queue(*_ACCEPT_QUEUE.unpack_from(answer, entry + _ATTRIBUTE.size))
-            entry += max((size + 3) & ~3, _ATTRIBUTE.size)
-        at += (length + 3) & ~3
-    return True
+    """The queues of all unix sockets of this machine to which one connects, by inode."""
+    told = sockdiag.every(sockdiag.LISTENING, sockdiag.SHOW_QUEUE)
+    return {
+        inode: Queue(*_ACCEPT_QUEUE.unpack_from(attributes[sockdiag.QUEUE]))
+        for inode, attributes in told.items()
+        if sockdiag.QUEUE in attributes
+    }

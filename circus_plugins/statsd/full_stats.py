@@ -13,6 +13,7 @@ from attrs import frozen
 from circus_core.errors import CircusError
 from circus_core.kinds import NUMBER
 from circus_core.options import option
+from circus_plugins.phrases import bytes_of
 from circus_plugins.statsd.tagging import Tagged, TaggedOptions
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PLUGINS = "plugin:"
 """How the names of the watchers of plugins begin, which Circus leaves out."""
-UNITS = "BKMGTPEZY"
 TURN = 20
 """Watchers told of in one turn of the loop: about a millisecond."""
 QUEUE = ("waiting", "limit", "dropped")
@@ -91,7 +91,7 @@ def figures(processes: Mapping[str, Any]) -> dict[str, float]:
     alive = [each for each in processes.values() if isinstance(each, dict)]
     cpu = [each["cpu"] for each in alive]
     percent = [each["mem"] for each in alive]
-    memory = [size(each["mem_info1"]) for each in alive]
+    memory = [bytes_of(each["mem_info1"]) for each in alive]
     return {
         "watchers_num": len(alive),
         "cpu_max": max(cpu, default=0),
@@ -101,8 +101,3 @@ def figures(processes: Mapping[str, Any]) -> dict[str, float]:
         "mem_max": max(memory, default=0),
         "mem_sum": sum(memory),
     }
-
-
-def size(written: str) -> int:
-    """The bytes of a size as `stats` writes it: `12.34M` (PROTOCOL.md 1.7)."""
-    return round(float(written[:-1]) * (1 << 10 * UNITS.index(written[-1])))

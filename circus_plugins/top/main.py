@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from circus_core import __version__
-from circus_core.errors import CircusError, EndpointError, ForbiddenError
+from circus_core.errors import CircusError, EndpointError
 from circus_plugins.picture import Live, Picture
 from circus_plugins.top import plain
 from circus_plugins.top.columns import SORTS
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show = plain.document if given.json else plain.text
             return asyncio.run(_print(picture, source, lambda: show(picture, order), once=given.once))
         return _screen(picture, source, order)
-    except (EndpointError, ForbiddenError, CircusError) as error:
+    except CircusError as error:
         print(f"circus-top: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, EndpointError) else REFUSED
     except KeyboardInterrupt:

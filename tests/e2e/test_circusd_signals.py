@@ -76,6 +76,17 @@ def test_it_stops_everything_and_ends_with_0(circusd: Start, signum: signal.Sign
     assert f"stopping everything: {signum.name}" in run.output()
 
 
+def test_signals_up_to_its_last_moment_change_nothing(circusd: Start) -> None:
+    for _ in range(20):
+        run = circusd(SLEEPER)
+        until(lambda run=run: is_up(run))
+        run.call("quit")
+        while run.process.poll() is None:
+            run.signal(signal.SIGTERM)
+        assert run.process.returncode == 0
+        assert "Traceback" not in run.output()
+
+
 def test_signals_without_a_meaning_end_nobody(circusd: Start) -> None:
     run = circusd(SLEEPER)
     until(lambda: is_up(run))

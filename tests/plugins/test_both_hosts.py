@@ -36,8 +36,6 @@ LISTENS_ONLY = (
     "command_reloader", "full_stats", "http_observer", "redis_observer", "resource_watcher", "stats", "statsd",
     "watchdog",
 )  # fmt: skip
-ASKS_MORE = "full_stats"
-"""It asks commands of plugins that the check does not load, and is tried in its own tests."""
 
 
 def bundled(name: str) -> type:
@@ -56,7 +54,7 @@ def test_a_bundled_plugin_is_tried_in_both_hosts_or_cannot_be(entry: str) -> Non
     hooks = Bus().load(entry, plugin).hooks
     if entry in LISTENS_ONLY:
         refuse_outside(entry, plugin, hooks)
-        assert f"test_{entry}" in globals() or entry == ASKS_MORE
+        assert f"test_{entry}" in globals()
     else:
         with pytest.raises(PluginError):
             refuse_outside(entry, plugin, hooks)
@@ -235,15 +233,32 @@ async def test_stats(supervise: object) -> None:
     assert not orders(deeds, "stop", "kill", "restart")
 
 
-async def test_statsd(supervise: object) -> None:
+async def told_to_statsd(name: str, metric: bytes, act: Scenario, **options: object) -> None:
+    """That a plugin tells a statsd server of a metric after something was done."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setblocking(False)
 
         async def scenario(run: Run) -> None:
-            await run.call("restart", name="a", waiting=True)
+            await act(run)
             said = b""
-            while b"a.spawn:1|c" not in said:
+            while metric not in said:
                 said = await asyncio.get_running_loop().sock_recv(server, 65536)
 
-        await both("statsd", scenario, "sleep 1000", host="127.0.0.1", port=server.getsockname()[1])
+        await both(name, scenario, "sleep 1000", host="127.0.0.1", port=server.getsockname()[1], **options)
+
+
+async def test_statsd(supervise: object) -> None:
+    async def restart(run: Run) -> None:
+        await run.call("restart", name="a", waiting=True)
+
+    await told_to_statsd("statsd", b"a.spawn:1|c", restart)
+
+
+async def test_full_stats(supervise: object) -> None:
+    """No plugin is there that answers `stats`; it tells that, and goes on. The check waits for a quiet moment."""
+
+    async def nothing(_run: Run) -> None:
+        pass
+
+    await told_to_statsd("full_stats", b"_stats.error:1|c", nothing, loop_rate=0.5)

@@ -241,9 +241,3 @@ class Top(App[int]):
             await client.call(order.command, **given)
         except CircusError as error:
             self.notify(str(error), title=f"{order.label} {spelled}", severity="error", timeout=10, markup=False)
-
-
-async def run(app: Top) -> int:
-    """Show it until somebody ends it; the exit status."""
-    await app.run_async()
-    return app.return_code or 0

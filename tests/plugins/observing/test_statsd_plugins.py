@@ -12,7 +12,8 @@ import pytest
 
 from circus_core.errors import ConfigError
 from circus_core.testing import PATIENCE, until
-from circus_plugins.statsd.full_stats import figures, size
+from circus_plugins.phrases import bytes_of
+from circus_plugins.statsd.full_stats import figures
 
 APP = "[watcher:Two Words]\ncmd = sleep 1000\nnumprocesses = 2\n"
 SOCKET = "[socket:web]\nhost = 127.0.0.1\nport = 0\n"
@@ -107,7 +108,7 @@ def test_figures_of_processes():
         "mem_max": 1572864, "mem_sum": 1573376,
     }  # fmt: skip
     assert set(figures({}).values()) == {0}
-    assert size("2.00G") == 2**31
+    assert bytes_of("2.00G") == 2**31
 
 
 @pytest.mark.covers(

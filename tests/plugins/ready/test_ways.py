@@ -46,6 +46,25 @@ ready = accepting
     assert facts(run, "w") == {}
 
 
+@pytest.mark.covers("option:ready")
+def test_one_that_finds_its_socket_as_services_of_systemd_do(circusd: Start, tmp_path: Path) -> None:
+    go, wait = gate(tmp_path)
+    code = f"{wait}import socket\nserver = socket.socket(fileno=3)\n{WAITS['accept']}"
+    run = circusd(f"""
+[socket:web]
+path = {tmp_path}/web.sock
+[watcher:w]
+cmd = {program(tmp_path, code)}
+use_sockets = True
+socket_activation = True
+ready = accepting
+""")
+    until(lambda: f"does not take connections at {tmp_path}/web.sock" in facts(run, "w").get("not ready", ""))
+    assert states(run, "w") == ["starting"]
+    go.touch()
+    until(lambda: states(run, "w") == ["ready"])
+
+
 @pytest.mark.parametrize("family", ["path", "tcp"])
 def test_one_whose_way_of_waiting_is_not_seen(circusd: Start, tmp_path: Path, family: str) -> None:
     """It looks again and again by itself; then a connection tells, once it is this process that took it."""

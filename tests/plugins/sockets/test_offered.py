@@ -7,41 +7,25 @@ import os
 import shutil
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from circus_core.errors import CircusError
 from circus_core.testing import until
+from circus_plugins import sockdiag
 from circus_plugins.sockets import listing
 from circus_plugins.sockets.held import Sockets
 from circus_plugins.sockets.offered import Offered
 from tests.plugins.manager import Manager
+from tests.plugins.sockets.serving import SERVER
 from tests.plugins.sockets.test_sockets import answer, call, descriptors, listed, made, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from circus_core.testing import Circusd
-
-SERVER = """\
-import os, socket, sys
-server = socket.socket(fileno=int(sys.argv[1]))
-server.setblocking(True)
-while True:
-    client, _ = server.accept()
-    client.sendall(f"{os.getpid()} {sys.argv[2:]}".encode())
-    client.close()
-"""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> str:
-    """A command line that serves at the socket whose number comes next."""
-    program = tmp_path / "server.py"
-    program.write_text(SERVER)
-    return f"{sys.executable} -I {program}"
 
 
 @pytest.fixture
@@ -267,6 +251,12 @@ def test_without_plugins_nobody_wants_any(manager: Manager) -> None:
     assert "circusd was handed descriptor 3 (web), and nobody wants it: closed" in run.output()
 
 
+def listens(path: str) -> bool:
+    """Whether somebody listens there; no connection is made."""
+    inodes = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {path}")}
+    return bool(inodes & {str(inode) for inode in sockdiag.every(sockdiag.LISTENING, 0)})
+
+
 @pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="systemd is not installed")
 def test_systemd_s_own_tool(circusd: Callable[..., Circusd], server: str, tmp_path: Path) -> None:
     """It listens, and executes circusd when the first connection comes."""
@@ -280,7 +270,7 @@ def test_systemd_s_own_tool(circusd: Callable[..., Circusd], server: str, tmp_pa
     run = circusd(
         f"[socket:web]\npath = {path}\n[watcher:web]\ncmd = {server} $(circus.sockets.web)\n", python=str(start)
     )
-    until(lambda: os.path.exists(path))
+    until(lambda: listens(path))
     assert int(answer(path).split()[0]) in pids(run, "web")
     assert "[socket:web] is descriptor 3 (web) that circusd was handed" in run.output()
     call(run, "quit", waiting=True)
