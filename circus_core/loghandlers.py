@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STDERR = 2
 _ATOMIC = select.PIPE_BUF
 _SYSLOG_LIMIT = 32_768
+TURN = 20
+"""Milliseconds in which a terminal takes a line. While another process writes to it, it looks as if it were full."""
 _SEVERITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 
@@ -75,7 +77,8 @@ class StderrHandler(LineHandler):
         self._fd = _own(STDERR)
 
     def deliver(self, level: str, text: str) -> None:
-        write(self._fd, text)
+        # One that took too long is not waited for again.
+        write(self._fd, text, turn=0 if self.lost else TURN)
 
     def close(self) -> None:
         if self._fd != STDERR:
@@ -238,14 +241,14 @@ def complain(message: str) -> None:
         write(STDERR, f"circusd: {message}")
 
 
-def write(fd: int, line: str) -> None:
-    """Write a line, or raise OSError; BlockingIOError if that would mean waiting."""
+def write(fd: int, line: str, turn: int = 0) -> None:
+    """Write a line, or raise OSError; BlockingIOError if that would mean waiting, at a terminal for over `turn` ms."""
     data = memoryview(f"{line}\n".encode(errors="backslashreplace"))
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
     while data:
         # A pipe that is ready takes this much at once; terminals and sockets are as good as that.
-        if not poller.poll(0):
+        if not poller.poll(0) and not (turn and os.isatty(fd) and poller.poll(turn)):
             raise BlockingIOError(errno.EAGAIN, "it is full and nobody reads it")
         data = data[os.write(fd, data[:_ATOMIC]) :]
 

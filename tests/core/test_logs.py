@@ -10,11 +10,14 @@ import select
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from circus_core.loghandlers import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +227,26 @@ def test_a_folder_that_vanishes_loses_nothing_and_is_said_once(tmp_path: Path) -
     assert messages((tmp_path / "moved" / "circusd.log").read_text()) == ["one", "two"]
     assert messages(path.read_text()) == ["three"]
     assert said == [f"circusd: cannot open the log {path}: No such file or directory; the file that was open is used"]
+
+
+def test_a_terminal_to_which_another_process_writes_takes_each_line() -> None:
+    """While it does, poll(2) says that the terminal takes nothing."""
+    ours, terminal = os.openpty()
+
+    def show() -> None:
+        with suppress(OSError):
+            while os.read(ours, 65536):
+                pass
+
+    showing = threading.Thread(target=show)
+    showing.start()
+    with subprocess.Popen(["yes", "x" * 300], stdout=terminal) as other:
+        for number in range(300):
+            write(terminal, f"line {number}", turn=20_000)
+        other.kill()
+    os.close(terminal)
+    showing.join()
+    os.close(ours)
 
 
 def test_a_full_disk_is_said_once() -> None:
