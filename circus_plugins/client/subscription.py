@@ -38,6 +38,7 @@ class Subscription:
         self._waiting: asyncio.Future[None] | None = None
         self._renewed = False
         self._lost = False
+        self._news = False
         self._refusal: CircusError | None = None
         self._refusals = Refusals(connections, socket, endpoint, self._refused, self._connected, self._gone)
         for topic in topics:
@@ -73,11 +74,11 @@ class Subscription:
                 return [payload for _topic, payload in found]
 
     async def messages(self) -> list[tuple[bytes, bytes]]:
-        """As `batch`, each payload with its topic; none also when the connection was lost."""
-        before = self._lost
+        """As `batch`, each payload with its topic; none once after the connection was lost or renewed."""
         while not self._socket.closed:
             found = self._arrived()
-            if found or self._renewed or self._lost != before:
+            if found or self._news:
+                self._news = False
                 return found
             if self._refusal is not None:
                 raise self._refusal
@@ -98,11 +99,12 @@ class Subscription:
             self._wake()
 
     def _connected(self) -> None:
-        self._renewed, self._lost = True, False
+        self._renewed, self._lost, self._news = True, False, True
         self._wake()
 
     def _gone(self) -> None:
-        self._lost = True
+        if not self._lost:
+            self._lost = self._news = True
         self._wake()
 
     def _refused(self, error: CircusError) -> None:

@@ -189,6 +189,30 @@ def test_no_event_comes_out_of_a_closed_client_though_it_has_arrived() -> None:
     asyncio.run(main())
 
 
+def test_who_only_wants_messages_is_told_once_of_a_connection(tmp_path: Path) -> None:
+    """Whether or not he asks if it is another one; else he would turn round for ever, and nobody else would."""
+
+    async def main() -> None:
+        context = zmq.Context()
+        door = context.socket(zmq.XPUB)
+        door.bind(f"ipc://{tmp_path}/door")
+        async with AsyncClient(f"ipc://{tmp_path}/door") as client:
+            subscription = await client.subscribe([b""], f"ipc://{tmp_path}/door")
+            async with asyncio.timeout(20):
+                assert await subscription.messages() == []
+                assert not subscription.lost()
+                waiting = asyncio.create_task(subscription.messages())
+                await asyncio.to_thread(door.recv)
+                door.send_multipart([b"topic", b"content"])
+                assert await waiting == [(b"topic", b"content")]
+                door.close(0)
+                assert await subscription.messages() == []
+                assert subscription.lost()
+        context.destroy(0)
+
+    asyncio.run(main())
+
+
 def test_what_is_no_endpoint_or_no_circusd_is_said() -> None:
     with pytest.raises(EndpointError, match="nonsense is not an endpoint"):
         Client("nonsense")
