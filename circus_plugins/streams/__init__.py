@@ -16,7 +16,7 @@ from circus_core.kinds import BOOLEAN
 from circus_core.options import Effect, Kind
 from circus_core.plugin import CircusPlugin, hookimpl, hookspec
 from circus_core.requests import Argument, Command, Role
-from circus_plugins.streams.sizes import SIZE
+from circus_plugins.amounts import SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

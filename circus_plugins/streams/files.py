@@ -11,10 +11,10 @@ from attrs import frozen
 
 from circus_core.kinds import BOOLEAN, INTEGER, TEXT
 from circus_core.options import option
+from circus_plugins.amounts import SIZE, SPAN
 from circus_plugins.streams.backups import Backups
 from circus_plugins.streams.descriptor import Descriptor
 from circus_plugins.streams.sink import Sink, Source
-from circus_plugins.streams.sizes import SIZE, SPAN
 from circus_plugins.streams.stamps import Stamps
 
 log = logging.getLogger("circus.streams")

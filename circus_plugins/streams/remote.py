@@ -9,9 +9,9 @@ from attrs import frozen
 
 from circus_core.kinds import choice
 from circus_core.options import option
+from circus_plugins.amounts import SPAN
 from circus_plugins.streams.link import Link
 from circus_plugins.streams.sink import PartlyWritten, Sink
-from circus_plugins.streams.sizes import SPAN
 from circus_plugins.streams.target import target
 from circus_plugins.streams.wires import Datagrams
 
