@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 NONE = "-"
+INDENT = 2
+"""Columns of the terminal before each name."""
+SOME = 6
+"""So many characters of an address say something; the port is among them."""
 
 
 def sparkline(values: Iterable[float], width: int, top: float) -> str:
@@ -76,6 +80,16 @@ def _memory_past(view: View, width: int) -> str:
     return sparkline(figures.memories, width, max(figures.memories, default=1) * 1.25)
 
 
+def _name_in(view: View, width: int) -> str:
+    """Of an address the end says more than the beginning."""
+    name = _name(view)
+    room = width - INDENT
+    if not isinstance(view, SocketView) or len(name) <= room or not view.address:
+        return name
+    start = f"{view.name}  \N{HORIZONTAL ELLIPSIS}".lstrip()
+    return start + view.address[-(room - len(start)) :] if room - len(start) >= SOME else name
+
+
 def _name(view: View) -> str:
     if isinstance(view, SocketView):
         return f"{view.name}  {view.address}".strip()
@@ -122,7 +136,7 @@ def _blank(view: View, text: str) -> str:
 
 
 COLUMNS: Sequence[Column] = (
-    Column("name", "NAME", 12, lambda view: _name(view).lower(), lambda view, _: _name(view), right=False, down=False),
+    Column("name", "NAME", 12, lambda view: _name(view).lower(), _name_in, right=False, down=False),
     Column("state", "STATE", 8, _state, lambda view, _: _state(view), right=False, down=False),
     Column("up", "UP/PID", 9, _missing, lambda view, _: _up(view)),
     Column("cpu", "CPU %", 7, _cpu, lambda view, _: _blank(view, f"{_cpu(view):.1f}" if _cpu(view) >= 0 else NONE)),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from circus_plugins.top.rows import Order, Row
 
 
+WIDE = 10_000
+"""A width into which every text goes."""
+
+
 def summary(picture: Picture) -> str:
     """One line about all of it."""
     watchers = picture.watchers.values()
@@ -60,7 +64,7 @@ def text(picture: Picture, order: Order) -> str:
 def _cells(row: Row) -> list[str]:
     assert row.view is not None
     return [
-        ("  " * row.depth if not place else "") + column.text(row.view, column.width)
+        ("  " * row.depth if not place else "") + column.text(row.view, WIDE)
         for place, column in enumerate(column for column in COLUMNS if column.title or not column.width)
     ]
 

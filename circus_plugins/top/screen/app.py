@@ -47,6 +47,7 @@ class Top(App[int]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+c", "quit", "quit"),
+        Binding("question_mark,h", "help", "help"),
         Binding("enter,space", "open", "open", show=False),
         Binding("e", "open_all", "open all", show=False),
         Binding("slash", "filter", "filter"),
@@ -55,7 +56,6 @@ class Top(App[int]):
         Binding("r", "reverse", "reverse", show=False),
         Binding("o", "output", "output"),
         *(Binding(order.key, f"order('{order.command}')", order.label) for order in ORDERS),
-        Binding("question_mark,h", "help", "help"),
     ]
 
     def __init__(self, picture: Picture, source: Callable[[Callable[[], object]], Live], sorting: Sorting) -> None:
@@ -111,9 +111,11 @@ class Top(App[int]):
         problem = self.picture.problem
         if problem:
             words.append(f" {problem} ", "bold white on red").append(" ")
-        if self.picture.pid is not None:
-            words.append(f"circusd {self.picture.version}, pid {self.picture.pid}: ")
-        words.append(summary(self.picture))
+        told = summary(self.picture)
+        who = f"circusd {self.picture.version}, pid {self.picture.pid}: "
+        if self.picture.pid is not None and len(words) + len(who) + len(told) <= width:
+            words.append(who)
+        words.append(told)
         if self.sorting.filter:
             words.append(f"  [{self.sorting.filter}]", "bold")
         return words

@@ -9,7 +9,7 @@ from wcwidth import wcswidth
 
 from circus_plugins.picture import Picture, ProcessView, SocketView
 from circus_plugins.top import plain
-from circus_plugins.top.columns import BARS, COLUMNS, SORTS, fit, shown, sparkline
+from circus_plugins.top.columns import BARS, COLUMNS, INDENT, SORTS, fit, shown, sparkline
 from circus_plugins.top.rows import Order
 
 
@@ -30,6 +30,14 @@ def test_a_line_is_never_wider_than_the_terminal(columns: int) -> None:
 
 def test_more_room_shows_more() -> None:
     assert len(shown(60)) < len(shown(80)) < len(shown(100)) < len(shown(160)) == len(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [(19, "web  127.0.0.1:8080"), (18, "web  …7.0.0.1:8080"), (14, "web  …0.1:8080"), (9, "web  127.0.0.1:8080")],
+)
+def test_of_an_address_the_end_is_seen(width: int, told: str) -> None:
+    assert COLUMNS[0].text(SocketView(7, "web", "127.0.0.1:8080"), width + INDENT) == told
 
 
 def test_a_sparkline() -> None:
