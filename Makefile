@@ -10,7 +10,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types pytest docs bench format clean
+.PHONY: help install run test lint types console pytest docs bench format clean
 
 help: ## say what there is
 	@echo "make run      start the example supervisor in this terminal"
@@ -44,7 +44,7 @@ run: $(INSTALLED) ## start the example supervisor in this terminal
 		''
 	@exec $(BIN)/circusd docs/examples/quickstart.ini
 
-test: lint types pytest docs ## run everything that checks the project
+test: lint types console pytest docs ## run everything that checks the project
 
 lint: $(INSTALLED) ## ruff: rules and formatting
 	$(BIN)/ruff check
@@ -52,6 +52,10 @@ lint: $(INSTALLED) ## ruff: rules and formatting
 
 types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
+
+console: $(INSTALLED) ## build the web console if its sources changed, and check them: tsc, Vitest
+	@$(BIN)/python build_console.py
+	$(BIN)/python build_console.py check
 
 pytest: $(INSTALLED) ## the tests; choose some with ARGS, as in: make pytest ARGS="tests/docs -k tutorial"
 	$(BIN)/pytest $(ARGS)
@@ -68,5 +72,6 @@ format: $(INSTALLED) ## let ruff format and mend what it can
 	$(BIN)/ruff format
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) build dist docs/reference/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/reference/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		circus_plugins/web/static circus_plugins/web/ui/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
