@@ -33,6 +33,7 @@ def details(watcher: Watcher) -> dict[str, Any]:
                 "pid": slot.process.pid,
                 "state": str(slot.process.state),
                 "age": slot.process.age,
+                "spawned_at": slot.process.spawned_at,
                 "restarts": slot.restarts,
             }
             for slot in entries

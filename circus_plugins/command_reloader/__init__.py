@@ -7,8 +7,8 @@ are for the program to know.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import define, frozen
@@ -180,8 +180,9 @@ class CommandReloader(CircusPlugin):
         except CircusError:
             # It was removed meanwhile.
             return False
-        oldest = max((process["age"] for process in details[watcher]["processes"]), default=0.0)
-        return time.time() - oldest <= max(touched(path, before.folders) for path in paths)
+        # Not the age: whoever asks on a busy machine gets the answer late, and would take a process for younger.
+        oldest = min((process["spawned_at"] for process in details[watcher]["processes"]), default=math.inf)
+        return bool(oldest <= max(touched(path, before.folders) for path in paths))
 
     # Their files
 

@@ -166,6 +166,8 @@ async def test_status_extended(supervise):
         assert [entry["pid"] for entry in details["processes"]] == run.pids("web")
         assert {entry["state"] for entry in details["processes"]} == {"ready"}
         assert all(entry["age"] >= 0 for entry in details["processes"])
+        spawned = [event.at for event in run.events.named("process_spawned")]
+        assert all(0 <= at - entry["spawned_at"] < 20 for entry, at in zip(details["processes"], spawned, strict=True))
         assert (details["state"], details["numprocesses"], details["restarts"]) == ("active", 2, 0)
         assert (details["waiting"], details["gave_up"], details["leaving"]) == ([], [], [])
         assert (details["last_error"], details["last_exit"], details["operation"]) == ("", None, None)

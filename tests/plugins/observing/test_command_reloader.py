@@ -347,6 +347,29 @@ async def test_killed_with_a_change_before_the_next_one_runs(observe, app):
         await restarted(run)
 
 
+SLOW = """
+import time
+from circus_core.plugin import CircusPlugin
+
+class Slow(CircusPlugin):
+    "Keeps whoever asks for details waiting for longer than the change came after the start."
+
+    def circus_describe_watcher(self, watcher):
+        time.sleep(0.3)
+"""
+
+
+async def test_a_late_answer_makes_no_process_younger(observe, app, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    slow = "[plugin:slow]\nhost = core\nuse = slow.py:Slow\n"
+    async with observe(watchers("a") + section() + slow, "process") as run:
+        await caught_up(run)
+        (pid,) = run.pids("plugin:reloader")
+        app.write_text(SECOND)
+        os.kill(pid, signal.SIGKILL)
+        await restarted(run)
+
+
 async def test_neither_another_mode_nor_what_the_operator_restarted_meanwhile_is_a_change(away, tmp_path):
     async with away() as run:
         (tmp_path / "now" / "app.sh").chmod(0o700)
