@@ -1,0 +1,73 @@
+/** A live graph over time by uPlot. It is made once, and fed; another theme makes it anew. */
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { colour, theme } from "../store/theme";
+
+interface Props {
+  label: string;
+  past: readonly (readonly number[])[];
+  of: number;
+  name: "cpu" | "memory" | "accent";
+  words: (value: number) => string;
+}
+
+export function Graph({ label, past, of, name, words }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const look = theme.value;
+  const data: uPlot.AlignedData = [past.map((point) => point[0]!), past.map((point) => point[of] ?? null)];
+  const newest = useRef(data);
+  newest.current = data;
+
+  useEffect(() => {
+    const within = place.current!;
+    const made = new uPlot(options(within, label, name, words), newest.current, within);
+    const resized = new ResizeObserver(() => made.setSize({ width: within.clientWidth - 12, height: 146 }));
+    resized.observe(within);
+    plot.current = made;
+    return () => {
+      resized.disconnect();
+      made.destroy();
+    };
+  }, [look, label, name]);
+
+  useEffect(() => plot.current?.setData(data), [past]);
+
+  const last = past.at(-1)?.[of];
+  return (
+    <section class="card">
+      <header>
+        <h2>{label}</h2>
+        <span class="grow" />
+        <strong>{last === undefined ? "–" : words(last)}</strong>
+      </header>
+      <div class="graph" ref={place} role="img" aria-label={`${label} over time, now ${last === undefined ? "unknown" : words(last)}`} />
+    </section>
+  );
+}
+
+function options(within: HTMLElement, label: string, name: Props["name"], words: Props["words"]): uPlot.Options {
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+  return {
+    width: Math.max(120, within.clientWidth - 12),
+    height: 146,
+    legend: { show: false },
+    cursor: { points: { size: 7 }, y: false },
+    padding: [10, 6, 0, 0],
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
+    axes: [
+      { ...axis, size: 24, values: "{HH}:{mm}:{ss}", space: 76 },
+      { ...axis, size: 62, space: 30, values: (_plot, splits) => splits.map(words) },
+    ],
+    series: [{}, { label, stroke: colour(name), width: 1.5, fill: `${colour(name)}22`, points: { show: false } }],
+    hooks: { setCursor: [(plot) => pointed(plot, words)] },
+  };
+}
+
+/** What is below the pointer, as a title. */
+function pointed(plot: uPlot, words: Props["words"]): void {
+  const index = plot.cursor.idx;
+  const value = index === null || index === undefined ? undefined : plot.data[1]?.[index];
+  plot.over.title = typeof value === "number" ? words(value) : "";
+}

@@ -1,0 +1,50 @@
+/** Events and exits in words. Pure functions. */
+import type { EventTold, Exit, Mood } from "../wire/types";
+import { bytes, span, value } from "./format";
+
+const ENVELOPE = new Set(["event", "seq", "at", "time", "run", "host", "watcher", "wid", "pid", "process_pid", "topic"]);
+
+/** How an event looks: what went wrong is bad, what ends or changes is busy or off. */
+export function mood(event: EventTold): Mood {
+  const { event: name } = event;
+  if (/gave_up|failed|vetoed|lost|unready/.test(name)) return "bad";
+  if (name === "process_exited") return event["requested"] ? "off" : event["exit_code"] === 0 ? "busy" : "bad";
+  if (/delayed|signaled|signal_sent|stopping|called_off/.test(name)) return "busy";
+  if (/ready|started|spawned|succeeded|added/.test(name)) return "good";
+  return "off";
+}
+
+/** `process_exited` as `process exited`. */
+export const spoken = (name: string): string => name.replaceAll("_", " ");
+
+/** How a process ended: `exit status 3`, `killed by SIGSEGV`. */
+export function ending(exit: { exit_code?: unknown; signal?: unknown; signal_name?: unknown }): string {
+  if (exit.signal !== undefined && exit.signal !== null) return `killed by ${exit.signal_name ?? `signal ${exit.signal}`}`;
+  const code = Number(exit.exit_code ?? 0);
+  return code < 0 ? `killed by signal ${-code}` : `exit status ${code}`;
+}
+
+/** What an event says besides its name and its watcher. */
+export function words(event: EventTold): string {
+  const pid = event["process_pid"] ?? event["pid"];
+  const who = pid === undefined ? "" : `pid ${pid}${event.wid === undefined ? "" : ` (wid ${event.wid})`}`;
+  if (event.event === "process_exited") {
+    const exit = ending(event as unknown as Exit);
+    const asked = event["requested"] ? ", as ordered" : "";
+    return `${who}: ${exit}${asked}, after ${span(event["age"] as number)}, at most ${bytes(event["peak_memory"] as number)}`;
+  }
+  const rest = Object.entries(event).filter(([name, each]) => !ENVELOPE.has(name) && each !== null && value(each) !== "");
+  return [who, ...rest.map(([name, each]) => `${spoken(name)} ${value(each)}`)].filter(Boolean).join(", ");
+}
+
+/** Why a watcher is down, from what `status` says: each reason in one line. */
+export function reasons(details: {
+  gave_up: { wid: number; reason: string }[];
+  last_error: string;
+  last_exit: Exit | null;
+  state: string;
+}): string[] {
+  const gave = details.gave_up.map((slot) => `Process ${slot.wid} was given up: ${slot.reason}`);
+  const error = details.last_error ? [details.last_error] : [];
+  return [...gave, ...error];
+}
