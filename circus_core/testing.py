@@ -182,19 +182,24 @@ class Circusd:
         self.pubsub_endpoint = f"ipc://{self._sockets.name}/events.sock"
         self.configure(configuration)
         self.log = folder / "circusd.log"
+        self._command = [python, "-m", "circus_core.main", str(self.path), *arguments]
+        self._env = {**os.environ, **(env or {})}
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [python, "-m", "circus_core.main", str(self.path), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(env or {})},
-                cwd=folder,
+            return subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd=self.folder
             )
 
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def again(self) -> None:
+        """Start another one in its place, once it has ended."""
+        self.wait()
+        self.process = self._started()
 
     def configure(self, configuration: str) -> None:
         """Write the configuration; endpoints are added to its [circus] section."""

@@ -12,6 +12,7 @@ from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.client.follow import Follower
+from circus_plugins.client.link import Link
 from circus_plugins.client.output import Output
 from circus_plugins.client.refusals import Refusals
 from circus_plugins.client.subscription import Subscription
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
+    Connection = Callable[[bool], object]
 
 
 class _Call:
@@ -148,20 +150,28 @@ class AsyncClient:
         return subscription
 
     async def events(
-        self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
+        self,
+        since: int | None = None,
+        watcher: str | None = None,
+        *,
+        endpoint: str | None = None,
+        connection: Connection | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """As `Client.events`, but it ends when the client is closed, whatever it waits for, with no further event."""
         follower = Follower(since, watcher)
+        link = Link(connection)
         subscription: Subscription | None = None
         try:
-            subscription = await self.subscribe(follower.topics, endpoint)
+            subscription = link.subscription = await self.subscribe(follower.topics, endpoint)
             ask = True
             while not self._closed:
                 while ask:
-                    new, ask = follower.replayed(await self.call("events", **follower.question()))
+                    new, ask = follower.replayed(await link.ask(self.call, "events", **follower.question()))
                     for event in takewhile(self._is_open, new):
                         yield event
-                for payload in await subscription.batch():
+                arrived = await subscription.messages()
+                link.look()
+                for _topic, payload in arrived:
                     new, ask = follower.arrived(payload)
                     for event in takewhile(self._is_open, new):
                         yield event
@@ -183,25 +193,29 @@ class AsyncClient:
         follow: bool = False,
         wanted: Callable[[dict[str, Any]], bool] | None = None,
         endpoint: str | None = None,
+        connection: Connection | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """As `Client.output`, but it ends when the client is closed."""
         output = Output(names, lines, wanted)
+        link = Link(connection)
         subscription: Subscription | None = None
         try:
             if follow:
-                subscription = await self.subscribe(output.topics, endpoint)
+                subscription = link.subscription = await self.subscribe(output.topics, endpoint)
                 await self.call("events", sync=output.sync, limit=0)
             ask = True
             while not self._closed:
                 if ask:
                     while (question := output.question()) is not None:
-                        output.replayed(await self.call("tail", **question))
+                        output.replayed(await link.ask(self.call, "tail", **question))
                     for line in takewhile(self._is_open, output.latest(end=not follow)):
                         yield line
                 if subscription is None:
                     return
                 ask = False
-                for payload in await subscription.batch():
+                arrived = await subscription.messages()
+                link.look()
+                for _topic, payload in arrived:
                     new, missing = output.arrived(payload)
                     ask = ask or missing
                     for line in takewhile(self._is_open, new):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from circus_plugins.doors.keys import Pair
 
     Progress = Callable[[str], None]
+    Connection = Callable[[bool], object]
+
+T = TypeVar("T")
 
 
 class Client:
@@ -142,13 +145,15 @@ class Client:
         follow: bool = False,
         wanted: Callable[[dict[str, Any]], bool] | None = None,
         endpoint: str | None = None,
+        connection: Connection | None = None,
     ) -> Iterator[dict[str, Any]]:
         """What processes said, and with `follow` what they say: `{"at", "watcher", "wid", "pid", "channel", "line"}`.
 
         `names` are watchers, patterns for several, or NAME/WID for one process; none means all. `lines` is how many of
         each watcher come of what was said before, all that circusd keeps if it is None. Only lines that are `wanted`
         count. Bytes that are no UTF-8 are lone surrogates in `line` (PEP 383). Where more came than can be followed
-        there is `{"at", "watcher", "wid", "skipped"}`, the number of bytes. `endpoint` is that of events.
+        there is `{"at", "watcher", "wid", "skipped"}`, the number of bytes. `endpoint` is that of events. While circusd
+        is away one who follows waits for it: `connection` is called with False then, and with True once it is back.
         """
         from circus_plugins.client.output import Output
 
@@ -156,15 +161,18 @@ class Client:
         if not follow:
             yield from self._said_before(output, end=True)
             return
-        with self._subscribed(output.topics, endpoint) as (handshake, socket):
+        with self._subscribed(output.topics, endpoint, connection) as (handshake, socket):
             self.call("events", sync=output.sync, limit=0)
             ask = True
             while True:
                 if ask:
-                    yield from self._said_before(output)
-                handshake.wait()
-                new, ask = output.arrived(socket.recv_multipart()[1])
-                yield from new
+                    yield from _persist(handshake, lambda: self._said_before(output))
+                if handshake.wait():
+                    new, ask = output.arrived(socket.recv_multipart()[1])
+                    yield from new
+                else:
+                    output.ask_again()
+                    ask = True
 
     def _said_before(self, output: Output, *, end: bool = False) -> list[dict[str, Any]]:
         while (question := output.question()) is not None:
@@ -173,12 +181,12 @@ class Client:
 
     @contextmanager
     def _subscribed(
-        self, topics: Iterable[bytes], endpoint: str | None
+        self, topics: Iterable[bytes], endpoint: str | None, connection: Connection | None
     ) -> Iterator[tuple[Handshake, zmq.Socket[bytes]]]:
         if endpoint is None:
             told = self.call("globaloptions", option="pubsub_endpoint")["options"]["pubsub_endpoint"]
             endpoint = wire.events_endpoint(self.endpoint, told)
-        handshake = self._connections.handshake(zmq.SUB, endpoint)
+        handshake = self._connections.handshake(zmq.SUB, endpoint, connection)
         socket = handshake.socket
         try:
             for topic in topics:
@@ -190,22 +198,40 @@ class Client:
             socket.close(0)
 
     def events(
-        self, since: int | None = None, watcher: str | None = None, *, endpoint: str | None = None
+        self,
+        since: int | None = None,
+        watcher: str | None = None,
+        *,
+        endpoint: str | None = None,
+        connection: Connection | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Every event from now on, or after the one with seq `since`, in order, none twice; it never ends by itself.
 
         Events that circusd no longer keeps are told by one with the name `events_lost`, its `first` and its `last`.
-        `endpoint` is the event endpoint, if circusd must not be asked for it.
+        `endpoint` is the event endpoint, if circusd must not be asked for it. `connection` is as for `output`.
         """
         from circus_plugins.client.follow import Follower
 
         follower = Follower(since, watcher)
-        with self._subscribed(follower.topics, endpoint) as (handshake, socket):
+        with self._subscribed(follower.topics, endpoint, connection) as (handshake, socket):
             ask = True
             while True:
                 while ask:
-                    new, ask = follower.replayed(self.call("events", **follower.question()))
+                    reply = _persist(handshake, lambda: self.call("events", **follower.question()))
+                    new, ask = follower.replayed(reply)
                     yield from new
-                handshake.wait()
-                new, ask = follower.arrived(socket.recv_multipart()[1])
-                yield from new
+                if handshake.wait():
+                    new, ask = follower.arrived(socket.recv_multipart()[1])
+                    yield from new
+                else:
+                    ask = True
+
+
+def _persist(handshake: Handshake, ask: Callable[[], T]) -> T:
+    """Ask, and again once circusd is back if it was away meanwhile."""
+    while True:
+        try:
+            return ask()
+        except wire.NoAnswerError:
+            if not handshake.returned():
+                raise

@@ -10,6 +10,8 @@ from circus_core.errors import EndpointError
 from circus_plugins.client.handshake import Handshake, mismatch, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from circus_core.errors import CircusError
     from circus_plugins.client.tunnel import Tunnel
     from circus_plugins.doors.keys import Pair
@@ -48,9 +50,10 @@ class Connections:
             raise
         return socket
 
-    def handshake(self, kind: int, endpoint: str) -> Handshake:
-        """As `connect`, for somebody who waits in a blocking way."""
-        return Handshake(self, self.connect(kind, endpoint, told=Handshake.SIGNS), endpoint)
+    def handshake(self, kind: int, endpoint: str, told: Callable[[bool], object] | None = None) -> Handshake:
+        """As `connect`, for somebody who waits in a blocking way; `told` is for who follows."""
+        signs = Handshake.NEWS if kind == zmq.SUB else Handshake.SIGNS
+        return Handshake(self, self.connect(kind, endpoint, told=signs), endpoint, told)
 
     def refusal(self, frame: bytes, endpoint: str) -> CircusError | None:
         """The error of a refusal that the monitor of a socket connected to `endpoint` tells of, if it does."""

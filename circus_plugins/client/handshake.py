@@ -16,6 +16,8 @@ from circus_core.errors import ForbiddenError
 from circus_plugins.client import greeting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from circus_core.errors import CircusError
     from circus_plugins.client.connections import Connections
 
@@ -25,6 +27,7 @@ AUTH, PROTOCOL = int(zmq.Event.HANDSHAKE_FAILED_AUTH), int(zmq.Event.HANDSHAKE_F
 MISMATCH = int(zmq.Event.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 """Of the protocol errors the one that means: one side wants keys, and the other does not."""
 LOST = int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
+CONNECTED, GONE = int(zmq.Event.HANDSHAKE_SUCCEEDED), int(zmq.Event.DISCONNECTED)
 REFUSALS = AUTH | PROTOCOL
 
 
@@ -55,23 +58,46 @@ def mismatch(endpoint: str, *, keyed: bool) -> ForbiddenError:
 class Handshake:
     """Sends and waits, in a blocking way, on a socket that `connections` connected to `endpoint`.
 
-    The socket's monitor has to tell of `SIGNS`.
+    The socket's monitor has to tell of `SIGNS`, and of `NEWS` too where somebody follows what is published there:
+    `told` is called with False once the connection is lost, and with True once there is another.
     """
 
     SIGNS = REFUSALS | LOST
+    NEWS = SIGNS | CONNECTED | GONE
 
-    def __init__(self, connections: Connections, socket: zmq.Socket[bytes], endpoint: str) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        socket: zmq.Socket[bytes],
+        endpoint: str,
+        told: Callable[[bool], object] | None = None,
+    ) -> None:
         self.socket = socket
         self._connections, self._endpoint = connections, endpoint
+        self._told = told
         self._lost = False
+        self._away = False
+        self._back = False
         self._refusal: CircusError | None = None
         self._monitor = socket.get_monitor_socket()
         self._poller = zmq.Poller()
         self._poller.register(self._monitor, zmq.POLLIN)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether something can be read within this time (None: for ever); raises ForbiddenError if nothing will be."""
+        """Whether something can be read within this time (None: for ever); raises ForbiddenError if nothing will be.
+
+        False also once there is another connection than before, so that what was missed can be asked for.
+        """
         return self._await(zmq.POLLIN, seconds)
+
+    def returned(self) -> bool:
+        """After a question without an answer: whether circusd has been away. Waits for it, if it still is."""
+        while self._refusal is None and self._monitor.poll(None if self._away else 0):
+            self._look()
+        if self._refusal is not None:
+            raise self._refusal
+        back, self._back = self._back, False
+        return back
 
     def send(self, message: bytes, seconds: float) -> bool:
         """Whether the message could be sent within this time; raises ForbiddenError where nobody will take it."""
@@ -88,6 +114,9 @@ class Handshake:
             ready = dict(self._poller.poll(left))
             if self._monitor in ready:
                 self._look()
+                if self._back:
+                    self._back = False
+                    return False
             elif self.socket in ready:
                 return True
             elif not ready:
@@ -103,12 +132,22 @@ class Handshake:
         )
 
     def _look(self) -> None:
-        self._lost = True
         frame = self._monitor.recv_multipart()[0]
+        event = event_of(frame)
+        if event in (CONNECTED, GONE):
+            self._turn(away=event == GONE)
+            return
+        self._lost = True
         self._refusal = self._connections.refusal(frame, self._endpoint)
-        if event_of(frame) == LOST:
+        if event == LOST:
             found = greeting.ask(self._connections.way(self._endpoint))
             self._refusal = self._connections.mismatch(found, self._endpoint)
+
+    def _turn(self, *, away: bool) -> None:
+        if self._away != away:
+            self._away, self._back = away, not away
+            if self._told is not None:
+                self._told(not away)
 
     def close(self) -> None:
         """Watch no more; to be called before the socket is closed."""

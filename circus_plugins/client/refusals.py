@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import zmq
-
 from circus_plugins.client import greeting
-from circus_plugins.client.handshake import LOST, REFUSALS, event_of
+from circus_plugins.client.handshake import CONNECTED, GONE, LOST, Handshake, event_of
 from circus_plugins.doors.edge import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import zmq
+
     from circus_core.errors import CircusError
     from circus_plugins.client.connections import Connections
-
-CONNECTED = int(zmq.Event.HANDSHAKE_SUCCEEDED)
-GONE = int(zmq.Event.DISCONNECTED)
 
 
 class Refusals:
@@ -28,7 +25,7 @@ class Refusals:
     and `gone` when one is lost.
     """
 
-    NEWS = CONNECTED | GONE | REFUSALS | LOST
+    NEWS = Handshake.NEWS
 
     def __init__(
         self,

@@ -61,6 +61,9 @@ class Subscription:
 
     def lost(self) -> bool:
         """Whether the connection was lost, and there is no other yet."""
+        if self._lost and not self._socket.closed:
+            # What tells of it comes another way than messages, and may not have been read yet.
+            self._refusals.read()
         return self._lost
 
     async def batch(self) -> list[bytes]:

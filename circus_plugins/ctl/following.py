@@ -39,14 +39,14 @@ def listen(session: Session, topics: list[str]) -> int:
     write = _Writer(session)
     with closing(Connections(settings.key, settings.ssh, settings.ssh_keyfile)) as connections:
         endpoint = _event_endpoint(session)
-        handshake = connections.handshake(zmq.SUB, endpoint)
+        handshake = connections.handshake(zmq.SUB, endpoint, report.connection)
         socket = handshake.socket
         for topic in topics or TOPICS:
             socket.subscribe(topic)
         while True:
-            handshake.wait()
-            frames = socket.recv_multipart()
-            write.live(frames[0].decode("utf-8", "replace"), frames[-1])
+            if handshake.wait():
+                frames = socket.recv_multipart()
+                write.live(frames[0].decode("utf-8", "replace"), frames[-1])
 
 
 def _event_endpoint(session: Session) -> str:
@@ -82,7 +82,8 @@ def events(session: Session, properties: dict[str, Any]) -> int:
                 write.event(event)
     if properties.get("follow"):
         name = chosen.get("event")
-        for event in session.client.events(since=since, watcher=chosen.get("watcher")):
+        watcher = chosen.get("watcher")
+        for event in session.client.events(since=since, watcher=watcher, connection=report.connection):
             if name in (None, event["event"]):
                 write.event(event)
     return report.DONE

@@ -61,6 +61,12 @@ def say(*lines: str) -> None:
         give_up(sys.stderr)
 
 
+def connection(there: bool) -> None:
+    """Tell who follows that circusd is away, or back."""
+    sys.stdout.flush()
+    say("circusd is back" if there else "circusd is away; waiting until it is back")
+
+
 def give_up(stream: TextIO) -> None:
     """Throw away what a stream could not write, so that Python does not find out again when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -37,7 +37,11 @@ def tail(session: Session, properties: dict[str, Any]) -> int:
         raise UsageError(f"--lines: {lines} is no number of lines", hint="0 begins with what is said from now on")
     write = _Writer(session, properties, pattern)
     for line in session.client.output(
-        *properties.get("names", ()), lines=lines, follow=bool(properties.get("follow")), wanted=wanted
+        *properties.get("names", ()),
+        lines=lines,
+        follow=bool(properties.get("follow")),
+        wanted=wanted,
+        connection=report.connection,
     ):
         write.line(line)
     return report.DONE

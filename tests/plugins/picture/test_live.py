@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +101,6 @@ async def test_what_is_wrong_is_said_in_words(circusd: Callable[..., Circusd]) -
         assert "gave up: it died within 1 s of its start" in seen.picture.watchers["sick"].trouble
 
 
-def again(run: Circusd) -> None:
-    """Another circusd at the same endpoints."""
-    run.process.wait()
-    run.process = subprocess.Popen(run.process.args, cwd=run.folder)
-
-
 async def test_a_circusd_that_ends_and_another_one(circusd: Callable[..., Circusd]) -> None:
     run = circusd(CONFIGURATION).up()
     async with looking(run.endpoint) as seen:
@@ -116,7 +109,7 @@ async def test_a_circusd_that_ends_and_another_one(circusd: Callable[..., Circus
         await seen.until(lambda now: now.problem)
         for pid in seen.picture.watchers["web"].processes:
             os.kill(pid, signal.SIGKILL)
-        again(run)
+        run.again()
         await seen.until(lambda now: not now.problem and now.pid == run.pid and now.watchers["web"].up == 2)
 
 
