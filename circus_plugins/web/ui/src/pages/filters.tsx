@@ -42,14 +42,14 @@ export function Filters() {
         {MOODS.map((mood) => (
           <button key={mood} class={`mood ${mood}`} aria-pressed={wish.value.moods.has(mood)} onClick={() => turned(mood)}>
             <Shape mood={mood} />
-            {number[mood]} {WORDS[mood]}
+            {number[mood]} <span class={narrow.value ? "unseen" : ""}>{WORDS[mood]}</span>
           </button>
         ))}
       </div>
       {narrow.value && <Sorting />}
       {may("add") && (
         <a class="button" href="#/new">
-          Add watcher
+          {narrow.value ? "Add" : "Add watcher"}
         </a>
       )}
       <Menu label="More for circusd" choices={choices}>

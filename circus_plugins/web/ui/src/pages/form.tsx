@@ -81,7 +81,20 @@ function Form({ known, before, does, send, done, children }: Props) {
   const names = [...new Set([...FIRST.filter((each) => each in known.properties), ...Object.keys(known.properties), ...Object.keys(before), ...Object.keys(after)])]
     .filter((each) => !NEVER.has(each));
   const shown = names.filter((each) => `${each} ${property(known, each)?.description ?? ""}`.toLowerCase().includes(words.toLowerCase()));
+  const often = shown.filter((each) => FIRST.includes(each) || !(each in known.properties));
+  const rest = shown.filter((each) => !often.includes(each));
   const changed = changes(known, before, after);
+  const field = (each: string) => (
+    <Field
+      key={each}
+      name={each}
+      property={property(known, each) ?? {}}
+      required={known.required.includes(each)}
+      value={after[each] ?? before[each] ?? typed(property(known, each)?.default)}
+      wrong={wrong[each] ?? ""}
+      change={(value) => change({ ...after, [each]: value })}
+    />
+  );
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -104,17 +117,9 @@ function Form({ known, before, does, send, done, children }: Props) {
       {wrong[""] && <div class="notice bad" role="alert">{wrong[""]}</div>}
       <div class="body fields">
         {!words && children}
-        {shown.map((each) => (
-          <Field
-            key={each}
-            name={each}
-            property={property(known, each) ?? {}}
-            required={known.required.includes(each)}
-            value={after[each] ?? before[each] ?? typed(property(known, each)?.default)}
-            wrong={wrong[each] ?? ""}
-            change={(value) => change({ ...after, [each]: value })}
-          />
-        ))}
+        {often.map(field)}
+        {often.length > 0 && rest.length > 0 && <h2 class="all">Everything else</h2>}
+        {rest.map(field)}
       </div>
       <footer class="flow">
         <span class="grow muted">{Object.keys(changed).length ? `To be set: ${Object.keys(changed).join(", ")}` : "Nothing is changed yet."}</span>

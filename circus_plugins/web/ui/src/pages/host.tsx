@@ -21,13 +21,13 @@ export function Host() {
         <div>
           <dt>Memory of the host</dt>
           <dd>
-            <Gauge share={full} /> {bytes(machine?.memory_used)} <span class="muted small">of {bytes(machine?.memory_total)}</span>
+            <Gauge share={full} /> {bytes(machine?.memory_used)} <span class="muted small aside">of {bytes(machine?.memory_total)}</span>
           </dd>
         </div>
         <div>
           <dt>Processes</dt>
           <dd>
-            {processes.toLocaleString("en")} <span class="muted small">in {count(watchers.size, "watcher")}</span>
+            {processes.toLocaleString("en")} <span class="muted small aside">in {count(watchers.size, "watcher")}</span>
           </dd>
         </div>
         <div>
@@ -35,7 +35,7 @@ export function Host() {
             circusd {circusd?.version} {circusd?.pid ? `(pid ${circusd.pid})` : ""}
           </dt>
           <dd class="flow">
-            {percent(circusd?.cpu)} <span class="muted small">CPU</span> {bytes(circusd?.memory)}
+            {percent(circusd?.cpu)} <span class="muted small aside">CPU</span> {bytes(circusd?.memory)}
           </dd>
         </div>
         {circusd?.since ? (

@@ -42,9 +42,11 @@ export function Logs({ name }: { name: string }) {
           </select>
         )}
         <input class="grow" type="search" data-search placeholder="Search lines" aria-label="Search lines" value={words} onInput={(event) => seek(event.currentTarget.value)} />
-        <label class="flow small">
-          <input type="checkbox" checked={only} onChange={(event) => filter(event.currentTarget.checked)} /> only those
-        </label>
+        {words && (
+          <label class="flow small">
+            <input type="checkbox" checked={only} onChange={(event) => filter(event.currentTarget.checked)} /> only what matches
+          </label>
+        )}
         <button aria-pressed={paused !== null} onClick={() => pause(paused ? null : output.value)}>
           {paused ? "Go on" : "Pause"}
         </button>

@@ -9,6 +9,7 @@ import type { Watcher } from "../store/picture";
 import { to } from "../store/route";
 import { bytes, percent, span } from "../words/format";
 import { visible } from "../words/safe";
+import { told } from "../words/telling";
 
 export function Row({ watcher, top, index }: { watcher: Watcher; top: number; index: number }) {
   const chosen = selected.value.has(watcher.name);
@@ -43,7 +44,7 @@ export function Row({ watcher, top, index }: { watcher: Watcher; top: number; in
         )}
       </div>
       <div class="state" role="cell">
-        <Badge mood={watcher.mood} words={watcher.state || "seen"} />
+        <Badge mood={watcher.mood} words={told(watcher)} />
       </div>
       <div class="number hide" role="cell">
         <Up watcher={watcher} />
@@ -56,7 +57,7 @@ export function Row({ watcher, top, index }: { watcher: Watcher; top: number; in
       </div>
       {narrow.value ? (
         <div class="figures small muted cut" role="cell">
-          <Up watcher={watcher} /> up · {percent(watcher.cpu)} · {bytes(watcher.memory)}
+          {watcher.up}/{watcher.wanted ?? watcher.up} up · {percent(watcher.cpu)} · {bytes(watcher.memory)}
           {watcher.since === null ? "" : ` · ${span(now.value + picture.value.ahead - watcher.since)}`}
           {watcher.restarts ? ` · ${watcher.restarts}×` : ""}
         </div>
@@ -83,10 +84,12 @@ function Up({ watcher }: { watcher: Watcher }) {
   const waits = watcher.ready < watcher.up;
   const words = `${watcher.up} of ${wanted} up, ${watcher.ready} ready`;
   return (
-    <span title={words}>
-      {watcher.up}
-      <span class="muted">/{wanted}</span>
-      {waits && <span class="mood busy"> ({watcher.ready} ready)</span>}
+    <span class="up" title={words}>
+      <span>
+        {watcher.up}
+        <span class="muted">/{wanted}</span>
+      </span>
+      {waits && <span class="mood busy small">{watcher.ready} ready</span>}
     </span>
   );
 }

@@ -51,7 +51,7 @@ function Row({ socket }: { socket: Socket }) {
       <div class="mono cut hide" role="cell" title={socket.address}>
         {visible(socket.address)}
       </div>
-      <div class="flow" role="cell">
+      <div class="figure waits" role="cell">
         <Spark past={socket.past} of={1} name="accent" least={4} />
         <span class={share > 0.8 ? "mood bad" : ""}>
           {socket.waiting ?? "–"}

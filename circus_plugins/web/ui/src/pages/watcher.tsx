@@ -9,6 +9,7 @@ import { may } from "../store/roles";
 import { go, to } from "../store/route";
 import { bytes, count, percent, span } from "../words/format";
 import { visible } from "../words/safe";
+import { told } from "../words/telling";
 import { Graph } from "../parts/graph";
 import { Happened } from "./happened";
 import { Options } from "./options";
@@ -25,7 +26,7 @@ export function WatcherPage({ name }: { name: string }) {
     <div class="page watcher">
       <div class="flow">
         <h1>{visible(name)}</h1>
-        <Badge mood={watcher.mood} words={watcher.state || "seen"} />
+        <Badge mood={watcher.mood} words={told(watcher)} />
         {operation && <span class="tag">{operation} under way</span>}
         <span class="muted">
           {watcher.up} of {count(watcher.wanted ?? watcher.up, "process", "processes")} up, {watcher.ready} ready

@@ -13,10 +13,14 @@ interface Props {
 export function Field({ name, property, required, value, wrong, change }: Props) {
   const about = `${name}-about`;
   const common = { id: name, "aria-describedby": about, "aria-invalid": wrong ? true : undefined, required };
+  const box = sort(property) === "switch";
   return (
     <div class="field" data-wrong={wrong ? "" : undefined}>
-      <label for={name}>{name}</label>
-      <Input property={property} value={value} change={change} common={common} />
+      <div class={box ? "flow" : "field"}>
+        {!box && <label for={name}>{name}</label>}
+        <Input property={property} value={value} change={change} common={common} />
+        {box && <label for={name}>{name}</label>}
+      </div>
       <div id={about}>
         {wrong && <div class="error small">{wrong}</div>}
         <div class="small muted">{property.description}</div>

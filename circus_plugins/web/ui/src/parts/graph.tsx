@@ -54,10 +54,10 @@ function options(within: HTMLElement, label: string, name: Props["name"], words:
     height: 146,
     legend: { show: false },
     cursor: { points: { size: 7 }, y: false },
-    padding: [10, 6, 0, 0],
+    padding: [10, 24, 0, 0],
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
     axes: [
-      { ...axis, size: 24, values: "{HH}:{mm}:{ss}", space: 76 },
+      { ...axis, size: 24, values: "{HH}:{mm}:{ss}", space: 64 },
       { ...axis, size: 62, space: 30, values: (_plot, splits) => splits.map(words) },
     ],
     series: [{}, { label, stroke: colour(name), width: 1.5, fill: `${colour(name)}22`, points: { show: false } }],

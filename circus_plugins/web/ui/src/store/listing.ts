@@ -33,14 +33,18 @@ export function listed(watchers: Iterable<Watcher>, wish: Wish): Watcher[] {
   const words = wish.words.toLowerCase().split(/\s+/).filter(Boolean);
   const key = KEYS[wish.column];
   const turn = wish.down ? -1 : 1;
-  return [...watchers]
+  const chosen = [...watchers]
     .filter((watcher) => wish.plugins || !watcher.plugin || watcher.mood === "bad")
     .filter((watcher) => !wish.moods.size || wish.moods.has(watcher.mood))
     .filter((watcher) => {
       const text = `${watcher.name} ${watcher.state} ${watcher.trouble}`.toLowerCase();
       return words.every((word) => text.includes(word));
-    })
-    .sort((a, b) => turn * compared(key(a), key(b)) || names.compare(a.name, b.name));
+    });
+  // Each key is found once, and not at each comparison.
+  return chosen
+    .map((watcher) => [key(watcher), watcher] as const)
+    .sort(([a, one], [b, other]) => turn * compared(a, b) || names.compare(one.name, other.name))
+    .map(([, watcher]) => watcher);
 }
 
 function compared(a: number | string, b: number | string): number {

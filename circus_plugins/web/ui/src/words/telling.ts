@@ -37,6 +37,9 @@ export function words(event: EventTold): string {
   return [who, ...rest.map(([name, each]) => `${spoken(name)} ${value(each)}`)].filter(Boolean).join(", ");
 }
 
+/** The state of a watcher in a word: one that was given up is active to circusd, and that is not what anybody would say. */
+export const told = ({ mood, state }: { mood: Mood; state: string }): string => (mood === "bad" ? "gave up" : state || "seen");
+
 /** Why a watcher is down, from what `status` says: each reason in one line. */
 export function reasons(details: {
   gave_up: { wid: number; reason: string }[];
