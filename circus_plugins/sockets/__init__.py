@@ -18,6 +18,7 @@ from circus_plugins.sockets import activation
 from circus_plugins.sockets.declared import LISTSOCKETS, register_options
 from circus_plugins.sockets.exchange import Exchange
 from circus_plugins.sockets.occasions import WatcherSlept, WatcherWoken
+from circus_plugins.sockets.places import clashes
 from circus_plugins.sockets.uses import Uses, hint, lacking, problems, used
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Sockets(CircusPlugin):
         """Whether there is each socket that a watcher uses, and each account that a socket is for."""
         known = _sections(config)
         found = [problem for watcher in config.watchers.values() for problem in problems(watcher, known)]
+        found += clashes(known)
         return found + [problem for options in known.values() for problem in lacking(options)]
 
     def circus_startup(self, supervisor: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
@@ -10,15 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core import open_files
 from circus_core.errors import CircusError
+from circus_plugins.holders import Holders
 from circus_plugins.sockets import rights
 from circus_plugins.sockets.options import FAMILIES, TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from circus_plugins.holders import Holder
     from circus_plugins.sockets.options import SocketOptions
 
 
-def opened(options: SocketOptions) -> socket.socket:
-    """The socket, bound and listening; raises CircusError, which names the section and the address."""
+log = logging.getLogger("circus.plugin.sockets")
+
+
+def opened(
+    options: SocketOptions, holders: Holders | None = None, before: Sequence[socket.socket] = ()
+) -> socket.socket:
+    """The socket, bound and listening; raises CircusError, which names the section, the address, and who else has it.
+
+    `holders` have looked who that is if another socket could not be opened just before. Those that the section had
+    `before` may be in the way, and stay open.
+    """
+    holders = holders or Holders()
     try:
         family, address = resolved(options)
         made = socket.socket(family, TYPES[options.type.removeprefix("SOCK_")], _protocol(options))
@@ -27,10 +43,13 @@ def opened(options: SocketOptions) -> socket.socket:
     try:
         if not open_files.may_stay_open(made.fileno()):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        _bind(made, options, address)
-        configure(made, options)
+        with _beside(made, options, before):
+            _bind(made, options, address, holders)
+            configure(made, options)
     except OSError as error:
         made.close()
+        if error.errno == errno.EADDRINUSE:
+            raise _in_use(options, error, _holder(options, address, holders)) from error
         raise _refused(options, error) from error
     except CircusError:
         made.close()
@@ -89,9 +108,9 @@ def _protocol(options: SocketOptions) -> int:
         ) from None
 
 
-def _bind(made: socket.socket, options: SocketOptions, address: Any) -> None:
+def _bind(made: socket.socket, options: SocketOptions, address: Any, holders: Holders) -> None:
     if options.unix:
-        _bind_path(made, options, address)
+        _bind_path(made, options, address, holders)
         return
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if options.so_reuseport:
@@ -104,11 +123,37 @@ def _bind(made: socket.socket, options: SocketOptions, address: Any) -> None:
     made.bind(address)
 
 
-def _bind_path(made: socket.socket, options: SocketOptions, address: str) -> None:
+@contextlib.contextmanager
+def _beside(made: socket.socket, options: SocketOptions, others: Sequence[socket.socket]) -> Iterator[None]:
+    """Whether another of ours is at the port counts neither for bind nor for listen.
+
+    Sockets with SO_REUSEPORT that one user has are let stand beside each other, also where one is for all addresses.
+    """
+    same = [each for each in others if each.family != socket.AF_UNIX and each.getsockname()[1] == options.port]
+    if options.unix or not same:
+        yield
+        return
+    values = [each.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) for each in same]
+    for each in (made, *same):
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for each, value in zip((made, *same), (options.so_reuseport, *values), strict=True):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, value)
+
+
+def _bind_path(made: socket.socket, options: SocketOptions, address: str, holders: Holders) -> None:
     if options.file is None:
         made.bind(address)
         return
-    if options.replace or _stale(made, address):
+    if _stale(made, address):
+        os.unlink(address)
+    elif options.replace and os.path.lexists(address):
+        holder = holders.of_path(address)
+        if holder is None or not holder.ours:
+            what = f"{holder} has it, and nobody reaches that any more" if holder else "it was no socket in use"
+            log.warning("[socket:%s] %s is taken away, as replace = True says: %s", options.name, address, what)
         os.unlink(address)
     rights.bind(made, options, address)
 
@@ -125,21 +170,39 @@ def _stale(made: socket.socket, path: str) -> bool:
         return other.connect_ex(path) == errno.ECONNREFUSED
 
 
+def _holder(options: SocketOptions, address: Any, holders: Holders) -> Holder | None:
+    if options.unix:
+        return holders.of_path(address)
+    if options.tcp or (options.type == "SOCK_DGRAM" and options.proto in (None, "udp")):
+        protocol = socket.IPPROTO_TCP if options.tcp else socket.IPPROTO_UDP
+        return holders.of_port(FAMILIES[options.family], protocol, *address[:2])
+    return None
+
+
+def _in_use(options: SocketOptions, error: OSError, holder: Holder | None) -> CircusError:
+    other = f"choose another {'path' if options.unix else 'port'}"
+    if holder is None and options.file is not None:
+        hint = "something is there already that is no socket in use: take it away"
+    else:
+        ends = holder is None or not holder.ours
+        hint = f"{holder or 'another program'} has it: {'end that, or ' if ends else ''}{other}"
+    if options.file is not None:
+        hint += ", or set replace = True"
+    return CircusError(_words(options, error, "opened"), hint=hint)
+
+
+def _words(options: SocketOptions, error: OSError, done: str) -> str:
+    return f"[socket:{options.name}] {options.address} cannot be {done}: {error.strerror or str(error)}"
+
+
 def _refused(options: SocketOptions, error: OSError, done: str = "opened") -> CircusError:
-    reason = error.strerror or str(error)
-    return CircusError(
-        f"[socket:{options.name}] {options.address} cannot be {done}: {reason}", hint=_hint(options, error)
-    )
+    return CircusError(_words(options, error, done), hint=_hint(options, error))
 
 
 def _hint(options: SocketOptions, error: OSError) -> str:
     match error.errno:
         case errno.EMFILE:
             return open_files.advice()
-        case errno.EADDRINUSE if options.unix:
-            return "something is there already: take it away, or set replace = True"
-        case errno.EADDRINUSE:
-            return holder(options) or "another program has it: end that, or choose another port"
         case errno.EACCES | errno.EPERM if options.interface:
             return "only root may choose an interface"
         case errno.EPERM if options.unix:
@@ -154,22 +217,4 @@ def _hint(options: SocketOptions, error: OSError) -> str:
             return f"there is no interface {options.interface}; `ip link` has them"
         case errno.EADDRNOTAVAIL:
             return "no interface of this machine has this address; `ip addr` has them"
-    return ""
-
-
-def holder(options: SocketOptions) -> str:
-    """Who has the port, in words, as far as this user may see; empty if that is nobody's business."""
-    import psutil
-
-    try:
-        found = psutil.net_connections("udp" if options.type == "SOCK_DGRAM" else "tcp")
-    except (psutil.Error, OSError):
-        return ""
-    for each in found:
-        if each.laddr and each.laddr.port == options.port and each.pid and not each.raddr:
-            try:
-                name = psutil.Process(each.pid).name()
-            except psutil.Error:
-                continue
-            return f"{name} (pid {each.pid}) has it: end that, or choose another port"
     return ""

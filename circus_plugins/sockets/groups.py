@@ -53,13 +53,14 @@ class Place:
 
 
 class Group:
-    """The sockets of one section with `so_reuseport`. `changed` is called when there is another one, or one fewer."""
+    """The sockets of one section with `so_reuseport`, of which one is open already. `changed` is called when there is
+    another one, or one fewer."""
 
-    def __init__(self, options: SocketOptions, changed: Callable[[], None]) -> None:
+    def __init__(self, options: SocketOptions, first: socket.socket, changed: Callable[[], None]) -> None:
         self.options = options
         self._changed = changed
         # In the order in which the kernel numbers them.
-        self._places: list[Place] = [Place(opened(options))]
+        self._places: list[Place] = [Place(first)]
         self._steered: list[int] | None = None
         self._surplus: asyncio.TimerHandle | None = None
         self._told = False

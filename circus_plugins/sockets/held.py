@@ -7,14 +7,15 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import Factory, define, field
 
 from circus_core.errors import CircusError
+from circus_plugins.holders import Holders
 from circus_plugins.sockets.binding import adapt, opened
 from circus_plugins.sockets.groups import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from socket import socket as Socket
 
     from circus_plugins.sockets.offered import Offer, Offered
@@ -30,6 +31,7 @@ class Held:
     options: SocketOptions
     socket: Socket
     offer: Offer | None = None
+    _bound: tuple[int, int] | None = field(init=False, default=Factory(lambda self: _file(self.options), True))
 
     @property
     def sockets(self) -> list[Socket]:
@@ -46,11 +48,20 @@ class Held:
         self.options = options
 
     def close(self) -> None:
-        """Let go of it, and take its path away."""
+        """Let go of it, and take its path away, unless that is another one's by now."""
         self.socket.close()
-        if self.options.file is not None:
+        if self.options.file is not None and self._bound == _file(self.options):
             with contextlib.suppress(OSError):
                 os.unlink(self.options.file)
+
+
+def _file(options: SocketOptions) -> tuple[int, int] | None:
+    """What is at the path of a socket, if it has one."""
+    try:
+        found = os.lstat(options.file) if options.file is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
 
 
 class Sockets:
@@ -61,6 +72,7 @@ class Sockets:
         self.wanted: Mapping[str, SocketOptions] = {}
         self._changed = changed
         self._held: dict[str, Held | Group] = {}
+        self._holders = Holders(self._section)
         self.groups: dict[str, Group] = {}
         self._offered: Offered | None = None
 
@@ -84,7 +96,7 @@ class Sockets:
             return held
         made = self._handed(options, held)
         if made is None:
-            made = Group(options, self._changed) if options.so_reuseport else Held(options, opened(options))
+            made = self._made(options, held.sockets if held is not None else ())
         elif held is not None and made.sockets == held.sockets:
             self._held[name] = made
             return made
@@ -94,6 +106,15 @@ class Sockets:
             self.groups[name] = made
         self._changed()
         return made
+
+    def _made(self, options: SocketOptions, before: Sequence[Socket]) -> Held | Group:
+        made = opened(options, self._holders, before)
+        return Group(options, made, self._changed) if options.so_reuseport else Held(options, made)
+
+    def _section(self, inode: int) -> str:
+        """The section that a socket is of, if it is one of these."""
+        every = ((name, one) for name, held in self._held.items() for one in held.sockets)
+        return next((f"[socket:{name}]" for name, one in every if os.fstat(one.fileno()).st_ino == inode), "")
 
     def _handed(self, options: SocketOptions, held: Held | Group | None) -> Held | Group | None:
         """One that circusd was handed, perhaps that which the section has, if there is one; raises CircusError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ TYPES = {name: getattr(socket, f"SOCK_{name}") for name in ("STREAM", "DGRAM", "
 
 RIGHTS = ("owner", "group", "mode", "umask")
 """The options that are about a path."""
+LONGEST = 107
+"""Bytes of a path (unix(7)); a name that is no path has no NUL at its end."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +88,9 @@ class SocketOptions:
             found.append(("so_reuseport", "is for addresses with a port", "drop it, or path", "path"))
         if self.interface and self.unix:
             found.append(("interface", "is for addresses with a port", "drop it, or path", "path"))
+        size, most = len(os.fsencode(self.path or "")), LONGEST if self.file is not None else LONGEST + 1
+        if size > most:
+            found.append(("path", f"has {size} bytes, and Linux takes {most}", "choose a shorter one"))
         if self.umask is not None and self.mode is not None:
             found.append(("umask", "is for a path without mode", "drop one of them", "mode"))
         return found

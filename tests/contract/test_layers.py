@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 # Used where they happen to be installed.
 OPTIONAL = {"yaml", "setproctitle"}
 # Not plugins, but what plugins and programs share; from the ground up, as in the core.
-SHARED = ("phrases", "amounts", "sockdiag", "doors", "client", "statsd", "observing", "picture")
+SHARED = ("phrases", "amounts", "sockdiag", "holders", "doors", "client", "statsd", "observing", "picture")
 # The module of a distribution, where it has another name.
 MODULES = {"pyzmq": "zmq", "inotify-simple": "inotify_simple"}
 # What `pip install circus-bus[EXTRA]` adds for those who use a plugin that needs it.

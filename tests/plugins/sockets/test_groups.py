@@ -14,6 +14,7 @@ import pytest
 
 from circus_core.testing import until
 from circus_plugins.sockets import groups
+from circus_plugins.sockets.binding import opened
 from circus_plugins.sockets.groups import Group
 from circus_plugins.sockets.queues import waiting
 from tests.plugins.sockets.serving import call, made, pids
@@ -258,7 +259,8 @@ def connected(group: Group, number: int = 200) -> list[int]:
 
 
 async def test_what_comes_goes_where_processes_are(supervise: object) -> None:
-    group = Group(made(so_reuseport=True, backlog=4000), lambda: None)
+    options = made(so_reuseport=True, backlog=4000)
+    group = Group(options, opened(options), lambda: None)
     try:
         for number in range(5):
             group.take(("web", number), lambda: 5)
@@ -284,7 +286,8 @@ async def test_what_comes_goes_where_processes_are(supervise: object) -> None:
 async def test_only_what_is_empty_is_closed(supervise: object, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     monkeypatch.setattr(groups, "HANDSHAKE", 0.01)
     closed = asyncio.Event()
-    group = Group(made(so_reuseport=True, backlog=4000), closed.set)
+    options = made(so_reuseport=True, backlog=4000)
+    group = Group(options, opened(options), closed.set)
     try:
         for number in range(4):
             group.take(("web", number), lambda: 4)
