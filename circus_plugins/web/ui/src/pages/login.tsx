@@ -61,11 +61,11 @@ async function refused(who: object): Promise<string> {
       headers: { "Content-Type": "application/json", "X-Requested-With": "circus" },
       body: JSON.stringify(who),
     });
+    const told = (await response.json()) as { reason?: string; hint?: string };
     if (response.ok) {
       location.replace(home + location.hash);
       return "";
     }
-    const told = (await response.json()) as { reason?: string; hint?: string };
     return [told.reason, told.hint].filter(Boolean).join(". ") || "that is not right";
   } catch {
     return "The server does not answer.";

@@ -12,6 +12,15 @@ interface Props {
   words: (value: number) => string;
 }
 
+/** Seconds that a graph shows at least. */
+const LEAST = 60;
+const now = (): number => Date.now() / 1000;
+
+const HALVES = Array.from({ length: 45 }, (_, power) => 2 ** power);
+const TENS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
+/** The top of each scale at least, and the steps of its axis. */
+const SCALES = { cpu: { least: 5, steps: TENS }, memory: { least: 2 ** 20, steps: HALVES }, accent: { least: 4, steps: TENS } };
+
 export function Graph({ label, past, of, name, words }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -48,6 +57,7 @@ export function Graph({ label, past, of, name, words }: Props) {
 }
 
 function options(within: HTMLElement, label: string, name: Props["name"], words: Props["words"]): uPlot.Options {
+  const of = SCALES[name];
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
     width: Math.max(120, within.clientWidth - 12),
@@ -55,10 +65,13 @@ function options(within: HTMLElement, label: string, name: Props["name"], words:
     legend: { show: false },
     cursor: { points: { size: 7 }, y: false },
     padding: [10, 24, 0, 0],
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
+    scales: {
+      x: { range: (_plot, first, last) => [Math.min(first ?? Infinity, (last ?? now()) - LEAST), last ?? now()] },
+      y: { range: (_plot, _low, high) => [0, Math.max(of.least, (high ?? 0) * 1.15)] },
+    },
     axes: [
       { ...axis, size: 24, values: "{HH}:{mm}:{ss}", space: 64 },
-      { ...axis, size: 62, space: 30, values: (_plot, splits) => splits.map(words) },
+      { ...axis, size: 62, space: 30, incrs: of.steps, values: (_plot, splits) => splits.map(words) },
     ],
     series: [{}, { label, stroke: colour(name), width: 1.5, fill: `${colour(name)}22`, points: { show: false } }],
     hooks: { setCursor: [(plot) => pointed(plot, words)] },

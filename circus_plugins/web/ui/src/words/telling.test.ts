@@ -16,6 +16,8 @@ test("an event is told in words", () => {
   expect(words(event("process_exited", { process_pid: 7, wid: 1, exit_code: 3, age: 61, peak_memory: 1024 }))).toBe(
     "pid 7 (wid 1): exit status 3, after 1 m 1 s, at most 1.0 KB",
   );
+  expect(words(event("watcher_gave_up", { reason: "it died", last: true, last_words: ["x"] }))).toBe("it died");
+  expect(words(event("restart_delayed", { delay: 1.8169874 }))).toBe("delay 1.82");
   expect(words(event("something_new", { some_field: [1, 2], nothing: null }))).toBe("some field 1 2");
 });
 
@@ -30,4 +32,5 @@ test("a watcher is down for reasons", () => {
     "Process 2 was given up: no such file",
     "x",
   ]);
+  expect(reasons({ gave_up: [{ wid: 1, reason: "x" }], last_error: "x", last_exit: null, state: "active" })).toEqual(["Process 1 was given up: x"]);
 });

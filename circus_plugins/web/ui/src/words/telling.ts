@@ -2,7 +2,8 @@
 import type { EventTold, Exit, Mood } from "../wire/types";
 import { bytes, span, value } from "./format";
 
-const ENVELOPE = new Set(["event", "seq", "at", "time", "run", "host", "watcher", "wid", "pid", "process_pid", "topic"]);
+// What lines of one event need not repeat, or are too long for.
+const ENVELOPE = new Set(["reason", "last", "last_words", "event", "seq", "at", "time", "run", "host", "watcher", "wid", "pid", "process_pid", "topic"]);
 
 /** How an event looks: what went wrong is bad, what ends or changes is busy or off. */
 export function mood(event: EventTold): Mood {
@@ -34,7 +35,8 @@ export function words(event: EventTold): string {
     return `${who}: ${exit}${asked}, after ${span(event["age"] as number)}, at most ${bytes(event["peak_memory"] as number)}`;
   }
   const rest = Object.entries(event).filter(([name, each]) => !ENVELOPE.has(name) && each !== null && value(each) !== "");
-  return [who, ...rest.map(([name, each]) => `${spoken(name)} ${value(each)}`)].filter(Boolean).join(", ");
+  const reason = typeof event["reason"] === "string" ? event["reason"] : "";
+  return [who, reason, ...rest.map(([name, each]) => `${spoken(name)} ${typeof each === "number" ? Math.round(each * 100) / 100 : value(each)}`)].filter(Boolean).join(", ");
 }
 
 /** The state of a watcher in a word: one that was given up is active to circusd, and that is not what anybody would say. */
@@ -48,6 +50,7 @@ export function reasons(details: {
   state: string;
 }): string[] {
   const gave = details.gave_up.map((slot) => `Process ${slot.wid} was given up: ${slot.reason}`);
-  const error = details.last_error ? [details.last_error] : [];
+  const told = details.gave_up.some((slot) => slot.reason === details.last_error);
+  const error = details.last_error && !told ? [details.last_error] : [];
   return [...gave, ...error];
 }
