@@ -1,4 +1,4 @@
-"""The base of plugins that send numbers to a statsd server, by UDP and without ever waiting for anyone.
+"""The base of plugins that send numbers to a statsd server, without ever waiting for anyone.
 
 It measures nothing. That a server is not there or loses what is sent is no failure of the plugin.
 """
@@ -12,13 +12,12 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import statsd
-import statsd.client.udp
 from attrs import frozen
 
-from circus_core.kinds import INTEGER, NUMBER, TEXT
+from circus_core.kinds import INTEGER, NUMBER, TEXT, choice
 from circus_core.options import option
 from circus_core.plugin import CircusPlugin
+from circus_plugins.statsd.clients import Datagrams, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +29,7 @@ AGAIN = 60.0
 """Seconds after which the server's name is looked up again, if it was not found."""
 LOOKUP = 2.0
 """Seconds that a start waits for the server's name at most."""
-DATAGRAM = 1432
-"""Bytes of metrics that go together: what an Ethernet frame has room for."""
-TAGS = "|#"
-"""How DogStatsD's tags begin, which no name can have."""
+UDP, TCP = "udp", "tcp"
 
 
 @frozen(kw_only=True)
@@ -45,34 +41,14 @@ class StatsdOptions:
         TEXT, LOCALHOST, help="The machine of the statsd server. With `host = core` it is that of `statsd_host`."
     )
     statsd_host: str = option(TEXT, "", help="As `host`, which cannot say it for a plugin inside circusd.")
-    port: int = option(INTEGER, 8125, minimum=1, help="The UDP port of the statsd server.")
+    port: int = option(INTEGER, 8125, minimum=1, help="The port of the statsd server.")
+    protocol: str = option(
+        choice(UDP, TCP), UDP,
+        help="How the server takes metrics. By `tcp` none is lost on the way; what it does not take is dropped.",
+    )  # fmt: skip
     sample_rate: float = option(
         NUMBER, 1.0, minimum=0, help="The part of counts and times that is sent; the server multiplies by it."
     )
-
-
-class _Tags:
-    """DogStatsD has tags at the end, behind type and rate; the library knows none, so they come with the name."""
-
-    def _prepare(self, stat: str, value: str, rate: float) -> str | None:
-        name, mark, tags = stat.partition(TAGS)
-        line: str | None = super()._prepare(name, value, rate)  # type: ignore[misc]
-        return line and line + mark + tags
-
-
-class _Pipeline(_Tags, statsd.client.udp.Pipeline):  # type: ignore[misc]
-    """Several metrics in a datagram."""
-
-
-class _Client(_Tags, statsd.StatsClient):  # type: ignore[misc]
-    """A client whose datagrams the kernel takes at once or drops, as UDP may: the library has no option for that."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, maxudpsize=DATAGRAM, **options)
-        self._sock.setblocking(False)
-
-    def pipeline(self) -> _Pipeline:
-        return _Pipeline(self)
 
 
 class Metrics:
@@ -144,8 +120,17 @@ class StatsdPlugin(CircusPlugin):
             self._again.cancel()
             self.log.info("the statsd server %s is found", name)
         prefix = f"circus.{bucket(self.options.application_name)}.watcher"
-        client = _Client(address, self.options.port, prefix=prefix, ipv6=":" in address)
+        tcp = self.options.protocol == TCP
+        port = self.options.port
+        client = Stream(address, port, prefix, self._told) if tcp else Datagrams(address, port, prefix)
         self.metrics = Metrics(client, self.options.sample_rate)
+
+    def _told(self, trouble: str) -> None:
+        where = f"the statsd server {self.options.statsd_host or self.options.host}:{self.options.port}"
+        if trouble:
+            self.log.warning("%s takes no connection (%s): metrics are dropped until it does", where, trouble)
+        else:
+            self.log.info("%s takes metrics again", where)
 
 
 def bucket(name: str) -> str:

@@ -12,7 +12,8 @@ from attrs import frozen
 
 from circus_core.kinds import TEXT, choice
 from circus_core.options import option
-from circus_plugins.statsd.sending import TAGS, StatsdOptions, StatsdPlugin
+from circus_plugins.statsd.clients import TAGS
+from circus_plugins.statsd.sending import StatsdOptions, StatsdPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

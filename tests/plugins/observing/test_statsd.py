@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from circus_plugins.statsd import StatsdOptions, StatsdPlugin, bucket, sending
+from circus_core.testing import PATIENCE
+from circus_plugins.statsd import StatsdOptions, StatsdPlugin, bucket, clients, sending
 
 
 class Host:
@@ -115,3 +116,109 @@ async def test_a_name_is_looked_up(supervise):
     assert await sending._address(socket.gethostname()) != ""
     with pytest.raises(OSError, match=r"not known|resolution|No address"):
         await sending._address("no-such-host.invalid")
+
+
+class Lines:
+    """A server that takes metrics by TCP, at first only once the test says so."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.server = None
+        self.seen = asyncio.Queue()
+        self.clients = []
+
+    async def listen(self) -> None:
+        self.server = await asyncio.start_server(self._take, sock=self.socket)
+
+    async def _take(self, reader, writer) -> None:
+        self.clients.append(writer)
+        while line := await reader.readline():
+            await self.seen.put(line.decode())
+        writer.close()
+
+    async def next(self) -> str:
+        async with asyncio.timeout(PATIENCE):
+            return await self.seen.get()
+
+    async def close(self) -> None:
+        self.server.close()
+        for each in self.clients:
+            each.close()
+
+
+@pytest.mark.covers(
+    "statsd-option:protocol", "full_stats-option:protocol", "http_observer-option:protocol",
+    "redis_observer-option:protocol", "resource_watcher-option:protocol",
+)  # fmt: skip
+async def test_by_tcp_each_metric_is_a_line(supervise):
+    lines = Lines()
+    await lines.listen()
+    plugin = await started(port=lines.port, protocol="tcp")
+    plugin.count("first")
+    plugin.count("second")
+    assert [await lines.next(), await lines.next()] == [
+        f"circus.app.watcher.{name}:1|c\n" for name in ("first", "second")
+    ]
+    with plugin.metrics.together() as together:
+        together.gauge("g", 1)
+        together.gauge("h", -2)
+    found = [await lines.next() for _ in range(3)]
+    assert found == [f"circus.app.watcher.{line}|g\n" for line in ("g:1", "h:0", "h:-2")]
+    plugin.count("last")
+    await plugin.circus_shutdown()
+    assert await lines.next() == "circus.app.watcher.last:1|c\n"
+    await lines.close()
+
+
+async def test_by_tcp_a_server_that_is_away_costs_nothing_and_is_found_again(supervise, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(clients, "CONNECT", 0.01)
+    lines = Lines()
+    plugin = await started(port=lines.port, protocol="tcp")
+    for _ in range(3):
+        plugin.count("dropped")
+        await until_tried(plugin)
+    where = f"the statsd server localhost:{lines.port}"
+    assert caplog.text.count(f"{where} takes no connection (Connection refused): metrics are dropped") == 1
+    await lines.listen()
+    async with asyncio.timeout(PATIENCE):
+        while lines.seen.empty():
+            plugin.count("found")
+            await asyncio.sleep(0.01)
+    assert "found" in await lines.next()
+    assert f"{where} takes metrics again" in caplog.text
+    lines.clients[0].close()
+    await lines.clients[0].wait_closed()
+    async with asyncio.timeout(PATIENCE):
+        while len(lines.clients) < 2:
+            plugin.count("again")
+            await asyncio.sleep(0.01)
+    await plugin.circus_shutdown()
+    await lines.close()
+
+
+async def came(condition) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.001)
+
+
+async def until_tried(plugin) -> None:
+    client = plugin.metrics._client
+    await came(lambda: client._connecting is None and client._loop.time() >= client._not_before)
+
+
+async def test_by_tcp_a_server_that_takes_nothing_has_no_more_than_so_much_kept_for_it(supervise):
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        plugin = await started(port=deaf.getsockname()[1], protocol="tcp")
+        plugin.count("x")
+        await until_tried(plugin)
+        for _ in range(100_000):
+            plugin.count("x" * 100)
+        client = plugin.metrics._client
+        assert client._transport.get_write_buffer_size() < clients.BACKLOG + 1000
+        await plugin.circus_shutdown()

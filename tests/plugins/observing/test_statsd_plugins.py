@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -159,6 +160,13 @@ async def test_gauges_with_tags(observe, statsd, style, line):
 # statsd's own daemon
 
 
+async def came(condition):
+    """Wait, and let what is sent be sent."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture(scope="module")
 def daemon(pytestconfig):
     """The folder of npm's package `statsd`, installed the first time."""
@@ -201,32 +209,46 @@ def listens(port):
         return to.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.fixture(params=["udp", "tcp"])
+def protocol(request):
+    return request.param
+
+
 @pytest.fixture
-def admin(daemon, free_port, tmp_path):
-    """The admin port of a daemon that counts what comes at `free_port`."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    settings = {"address": "127.0.0.1", "port": free_port, "mgmt_address": "127.0.0.1", "mgmt_port": port}
+def ports(protocol):
+    """A port for metrics and one for questions."""
+    kinds = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+    with socket.socket(socket.AF_INET, kinds[protocol]) as metrics, socket.socket() as questions:
+        for each in (metrics, questions):
+            each.bind(("127.0.0.1", 0))
+        return metrics.getsockname()[1], questions.getsockname()[1]
+
+
+@pytest.fixture
+def admin(daemon, protocol, ports, tmp_path):
+    """The port of a daemon's answers."""
+    server = {"server": f"./servers/{protocol}", "address": "127.0.0.1", "port": ports[0]}
+    settings = {"servers": [server], "mgmt_address": "127.0.0.1", "mgmt_port": ports[1]}
     (tmp_path / "statsd.js").write_text(json.dumps({**settings, "backends": [], "flushInterval": 1_000_000}))
     with (tmp_path / "statsd.log").open("w") as log:
         command = [shutil.which("node"), daemon / "stats.js", tmp_path / "statsd.js"]
-        server = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        until(lambda: listens(port), "statsd's admin port")
-        yield port
+        until(lambda: listens(ports[1]), "statsd's admin port")
+        yield ports[1]
     finally:
-        server.terminate()
-        server.wait(PATIENCE)
+        process.terminate()
+        process.wait(PATIENCE)
 
 
-async def test_statsds_own_daemon_takes_it(observe, admin, free_port):
-    text = section("statsd", free_port) + section("full_stats", free_port, loop_rate=60)
+async def test_statsds_own_daemon_takes_it(observe, admin, ports, protocol):
+    options = {"protocol": protocol}
+    text = section("statsd", ports[0], **options) + section("full_stats", ports[0], loop_rate=60, **options)
     async with observe(APP + text) as run:
         for _ in range(3):
             await run.call("restart", name="Two Words", waiting=True)
-        until(lambda: "two_words.start': 4" in asked(admin, "counters"), "the counts of four starts")
+        await came(lambda: "two_words.start': 4" in asked(admin, "counters"))
         assert "two_words.spawn': 8" in asked(admin, "counters")
         await run.supervisor.bus.loaded["full_stats"].plugin.look()
-        until(lambda: "_stats.Two_Words.watchers_num': 2" in asked(admin, "gauges"), "the gauges")
+        await came(lambda: "_stats.Two_Words.watchers_num': 2" in asked(admin, "gauges"))
         assert "'statsd.bad_lines_seen': 0" in asked(admin, "counters")
