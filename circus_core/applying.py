@@ -6,7 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from circus_core.errors import CircusError, ConflictError, SpawnError
+from attrs import evolve
+
+from circus_core.errors import CircusError, ConflictError, SeveralError, SpawnError
 from circus_core.events import SupervisorReloaded
 from circus_core.plan import Action, Live, in_start_order, merged, plan
 from circus_core.values import Change, diff
@@ -26,6 +28,8 @@ def planned(supervisor: Supervisor, new: Reading) -> tuple[Action, ...]:
     """What `reload` would do now."""
     live = {key: Live(watcher.options, watcher.running) for key, watcher in supervisor.watchers.items()}
     actions = plan(new.sections, supervisor.config, new.config, live, supervisor.bus.loaded, supervisor.started)
+    for plugin, further in supervisor.bus.ask("circus_plan_config", config=new.config):
+        actions += tuple(evolve(action, by=plugin) for action in further)
     if supervisor.assembly.touches_files(new):
         return actions
     # Nothing was read again, so what commands removed stays removed, and nothing new is to be said about [circus].
@@ -61,12 +65,14 @@ async def _order(
         log.info("reloadconfig: %s", action)
         if say is not None:
             say(str(action))
+        if action.by:
+            continue
         try:
             work += await _do(supervisor, action, old, new.config)
         except CircusError as error:
             log.error("reloadconfig: %s: %s", action.target, error)
             work.append(_failed(error))
-    named = {action.target.lower() for action in actions}
+    named = {action.target.lower() for action in actions if not action.by}
     for key, wanted in new.config.watchers.items():
         watcher = supervisor.watchers.get(key)
         if watcher is not None and key not in named and watcher.queue.current is not None:
@@ -88,9 +94,10 @@ async def _tell_plugins(supervisor: Supervisor, old: Config) -> list[asyncio.Fut
         try:
             await supervisor.bus.finish(loaded, "circus_follow_config", config=supervisor.config)
         except CircusError as error:
-            log.error("reloadconfig: %s", error)
             supervisor.assembly.keep_circus(loaded.name, old.supervisor)
-            failed.append(_failed(error))
+            for each in error.errors if isinstance(error, SeveralError) else (error,):
+                log.error("reloadconfig: %s", each)
+                failed.append(_failed(each))
     latest = {watcher: watcher.queue.latest for watcher in supervisor.watchers.values()}
     return failed + [done for watcher, done in latest.items() if done is not None and done is not before.get(watcher)]
 

@@ -12,6 +12,7 @@ from attrs import define, evolve, field, frozen
 from circus_core import commands, lacking, lean, model
 from circus_core import values as values_of
 from circus_core.build import in_order
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.bus import Bus
 from circus_core.config import PluginSections, accept, build, parse, read
 from circus_core.config import plugins as plugin_sections
@@ -34,19 +35,6 @@ if TYPE_CHECKING:
     from circus_core.options import Section
     from circus_core.plugin import Client
     from circus_core.requests import Command, Handler
-
-DEFAULT_PLUGINS: Mapping[str, str] = {
-    "publisher": "circus_plugins.publisher:Publisher",
-    "control": "circus_plugins.control:Control",
-    "statistics": "circus_plugins.stats:Statistics",
-    "virtualenv": "circus_plugins.virtualenv:Virtualenv",
-    "sockets": "circus_plugins.sockets:Sockets",
-    "streams": "circus_plugins.streams:Streams",
-    "ready": "circus_plugins.ready:Ready",
-    "hooks": "circus_plugins.hooks:Hooks",
-    "host": "circus_plugins.host:Host",
-}
-"""What circusd loads without being asked, by dotted path; nothing else runs unless the configuration names it."""
 
 Examine = Callable[[Config], Iterable[Problem]]
 """Finds what is wrong with a configuration for who runs it."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from circus_core import events, logs
-from circus_core.assembly import DEFAULT_PLUGINS, assemble
+from circus_core.assembly import assemble
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.document import RawSection
 from circus_core.model import Config, SupervisorOptions, WatcherOptions
 from circus_core.requests import Role

@@ -35,6 +35,16 @@ class CircusError(Exception):
 ERRORS[CircusError.code] = CircusError
 
 
+class SeveralError(CircusError):
+    """More than one thing failed: `errors` has each, and the message a line for each."""
+
+    code = "several"
+
+    def __init__(self, errors: Iterable[CircusError], what: str = "") -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join((what or f"{len(self.errors)} errors:", *map(str, self.errors))))
+
+
 class InvalidJSONError(CircusError):
     """The request is not JSON."""
 

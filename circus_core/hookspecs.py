@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from circus_core.events import ProcessExited
     from circus_core.model import Config, ProcessRef, WatcherOptions
     from circus_core.options import Section
+    from circus_core.plan import Action
     from circus_core.plugin import Registry
     from circus_core.structure import Problem
 
@@ -78,8 +79,9 @@ class Lifecycle:
 
         That is what the options say which the plugin itself declared for `[circus]`; nothing need have changed. May be
         a coroutine. What it orders of watchers on the spot is part of the reload, whose answer waits for it. Raise a
-        CircusError where this machine does not allow it: all else goes on, whoever waits for the
-        command gets the error, and these options are in force as they were, so that the next reload tries again.
+        CircusError where this machine does not allow it, or a SeveralError with several: all else goes on, whoever
+        waits for the command gets each of them, and these options are in force as they were, so that the next reload
+        tries again.
         """
 
     @hookspec
@@ -134,6 +136,14 @@ class Interventions:
         opened. `config` has what is right so far, and is not in force. A `Problem` names `section` (the title, such as
         `watcher:web`), `key` and, as `others`, further keys of that section that it is about; where it stands is found
         by these. No configuration with a problem that is no `warning` gets in force.
+        """
+
+    @hookspec
+    def circus_plan_config(self, config: Config) -> Sequence[Action] | None:
+        """When `reloadconfig` plans: what `circus_follow_config` would do with this configuration, so that it is said.
+
+        That is, to watchers, and what an earlier reload left to be tried again. That a section is new, gone or changed
+        is said already. Nothing may be changed or opened.
         """
 
     @hookspec
@@ -223,6 +233,7 @@ ANSWERS: dict[str, tuple[type, ...]] = {
     "circus_adjust_launch": (Launch,),
     "circus_decide_hosts": (tuple,),
     "circus_check_config": (Sequence,),
+    "circus_plan_config": (Sequence,),
     "circus_describe_plugins": (Sequence,),
     "circus_before_watchers": (Awaitable,),
     "circus_describe_watcher": (Mapping,),

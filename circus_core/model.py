@@ -121,9 +121,10 @@ def in_words(code: int | None) -> str:
 
 @frozen
 class Refuse:
-    """An intervention's answer: do not do it, and why."""
+    """An intervention's answer: do not do it, and why, and what to do about that."""
 
     reason: str
+    hint: str = ""
 
 
 @frozen

@@ -23,12 +23,16 @@ _SECRET = re.compile(r"pass|secret|token|key|credential|auth|dsn|webhook|private
 
 @frozen
 class Action:
-    """One thing to do. `what` is start, add, remove, adjust, reload, update, restart-circusd or plugin-..."""
+    """One thing to do. `what` is start, add, remove, adjust, reload, update, restart-circusd or plugin-...
+
+    `by` is the plugin that does it, if one does.
+    """
 
     what: str
     target: str
     why: str
     changes: tuple[Change, ...] = field(factory=tuple)
+    by: str = ""
 
     def __str__(self) -> str:
         return f"{self.what} {self.target}: {self.why}"

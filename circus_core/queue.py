@@ -154,9 +154,8 @@ class Queue:
 
 
 def results(outcomes: Outcomes) -> list[Any]:
-    """What operations that are done came to; raises the error of the one that failed, or one error that names all."""
+    """What operations that are done came to; raises the error of the one that failed, or one with a line for each."""
     errors = [error for done in outcomes if not done.cancelled() and (error := done.exception()) is not None]
     if len(errors) > 1:
-        whole = f"{len(errors)} of {len(outcomes)} failed"
-        raise CircusError(f"{whole}: {'; '.join(str(error) for error in errors)}")
+        raise CircusError("\n".join([f"{len(errors)} of {len(outcomes)} failed:", *map(str, errors)]))
     return [done.result() for done in outcomes]

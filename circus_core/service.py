@@ -16,7 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circus_core import __version__, logs, open_files
-from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
+from circus_core.assembly import Assembly, assemble
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.daemon import STOP
 from circus_core.errors import OptionError
 from circus_core.events import LogsReopened

@@ -6,25 +6,25 @@ So however many processes there are, and whichever of them is being replaced, co
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
-from circus_core.errors import CircusError
-from circus_core.expand import expand
-from circus_core.model import ProcessState, Refuse
+from circus_core.errors import CircusError, SeveralError
+from circus_core.model import Refuse
 from circus_core.plugin import CircusPlugin, hookimpl
-from circus_plugins.sockets import activation
 from circus_plugins.sockets.declared import LISTSOCKETS, register_options
 from circus_plugins.sockets.exchange import Exchange
+from circus_plugins.sockets.handing import handed
+from circus_plugins.sockets.members import Members
 from circus_plugins.sockets.occasions import WatcherSlept, WatcherWoken
 from circus_plugins.sockets.places import clashes
-from circus_plugins.sockets.uses import Uses, hint, lacking, problems, used
+from circus_plugins.sockets.uses import Uses, hint, mistakes, used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from circus_core.model import Config, GiveUp, Launch, Postpone, ProcessRef, WatcherOptions
+    from circus_core.plan import Action
     from circus_core.plugin import Registry
     from circus_core.requests import Reply, Request
     from circus_core.structure import Problem
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sockets", "WatcherSlept", "WatcherWoken"]
 
-PREFIX = "sockets."
-
 
 class Sockets(CircusPlugin):
     """Opens the sockets of `[socket:NAME]` sections and hands them to the processes that use them."""
@@ -46,7 +44,9 @@ class Sockets(CircusPlugin):
 
     def __init__(self) -> None:
         self._supervisor: Any = None
+        # Made for the first socket.
         self._held: Opened | None = None
+        self._members: Members | None = None
         self._demand: Demand | None = None
         self._exchange = Exchange()
         self._uses = Uses()
@@ -60,11 +60,9 @@ class Sockets(CircusPlugin):
         registry.command(LISTSOCKETS, self._list)
 
     def circus_check_config(self, config: Config) -> list[Problem]:
-        """Whether there is each socket that a watcher uses, and each account that a socket is for."""
+        """Whether there is each socket that a watcher uses, each account that one is for, and one at each address."""
         known = _sections(config)
-        found = [problem for watcher in config.watchers.values() for problem in problems(watcher, known)]
-        found += clashes(known)
-        return found + [problem for options in known.values() for problem in lacking(options)]
+        return [*mistakes(config.watchers.values(), known), *clashes(known)]
 
     def circus_startup(self, supervisor: Any) -> None:
         """Open every socket before the first watcher starts; one that cannot be opened is for those who use it."""
@@ -72,10 +70,18 @@ class Sockets(CircusPlugin):
         handed: dict[int, str] = supervisor.inherited.descriptors
         offered = self._opened().offer(handed) if handed else None
         for error in self._follow(supervisor.config):
-            self.log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+            self.log.error("%s", error)
         if offered is not None:
             # They go back to whoever had them, to be closed.
             handed.update(offered.unwanted(_sections(supervisor.config)))
+
+    def circus_plan_config(self, config: Config) -> list[Action]:
+        """Which watchers are rolled for sockets that are exchanged, and what was refused and is tried again."""
+        from circus_plugins.sockets import planning
+
+        held, now = self._held.open() if self._held is not None else {}, _sections(config)
+        again = planning.again(held, _sections(self._supervisor.config), now)
+        return [*again, *planning.rolled(self._users(config), planning.exchanged(held, now), self._exchange.behind)]
 
     def circus_follow_config(self, config: Config) -> None:
         """Open what is new, exchange what changed, close what is gone, and replace the processes that used it."""
@@ -83,11 +89,10 @@ class Sockets(CircusPlugin):
         refused = self._follow(config)
         after = self._numbers()
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-        sections = _sections(config)
-        users = (key for key, each in config.watchers.items() if changed & set(used(each, sections)))
+        users = (watcher for watcher, names in self._users(config).items() if changed & set(names))
         self._exchange.renew(self._supervisor, users)
         if refused:
-            raise CircusError("; ".join(error.message for error in refused), hint=refused[0].hint)
+            raise SeveralError(refused)
 
     def circus_shutdown(self) -> None:
         """Close every socket."""
@@ -106,7 +111,7 @@ class Sockets(CircusPlugin):
             for name in self._used(watcher):
                 self._socket(name)
         except CircusError as error:
-            return Refuse(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+            return Refuse(error.message, error.hint)
         if not watcher.extra.get("on_demand") or self._demanded().waking(watcher.name):
             return None
         return self._demanded().postponed(watcher)
@@ -122,19 +127,7 @@ class Sockets(CircusPlugin):
         if not names:
             return None
         numbers = {name: self._number(name, launch) for name in names}
-        stdin = watcher.extra.get("stdin_socket")
-        if stdin:
-            launch = evolve(launch, stdin=numbers[str(stdin).lower()])
-        if activation.activated(watcher):
-            launch, numbers = activation.activating(launch, numbers)
-        else:
-            launch = evolve(launch, pass_fds=(*launch.pass_fds, *numbers.values()))
-        variables = {PREFIX + name: number for name, number in numbers.items()}
-        return evolve(
-            launch,
-            argv=tuple(expand(word, variables) for word in launch.argv),
-            env={name: expand(value, variables) for name, value in launch.env.items()},
-        )
+        return handed(launch, watcher, numbers)
 
     def circus_describe_watcher(self, watcher: WatcherOptions) -> Mapping[str, str] | None:
         """Whether it sleeps, and what was turned away at its sockets."""
@@ -150,40 +143,31 @@ class Sockets(CircusPlugin):
 
     def circus_confirm_spawn(self, process: ProcessRef) -> None:
         """The process has what its launch took."""
-        for name, group in self._groups():
-            group.spawned((process.watcher, process.wid), process.pid)
-            self._fit(name, group)
+        if self._members is not None:
+            self._members.spawned(process)
 
     def circus_spawn_failed(self, event: Any) -> None:
         """Nobody has what the launch took."""
-        for _name, group in self._groups():
-            group.drop((event.watcher, event.wid))
+        if self._members is not None:
+            self._members.not_spawned(event)
 
     def circus_veto_signal(self, process: ProcessRef) -> None:
         """Nothing further is sent to whoever is told to end, before it hears of that: it may take what waits, and stop.
 
         It keeps no signal back.
         """
-        for _name, group in self._groups():
-            if group.has(process.pid) and self._leaves(process):
-                group.ending(process.pid)
-
-    def _leaves(self, process: ProcessRef) -> bool:
-        watcher = self._supervisor.watchers.get(process.watcher.lower())
-        found = watcher.slots.everyone() if watcher is not None else ()
-        return any(each.pid == process.pid and each.state is ProcessState.STOPPING for each in found)
+        if self._members is not None:
+            self._members.about_to_signal(process)
 
     def circus_process_signaled(self, event: Any) -> None:
         """Nor to whom a plugin spared the signal, or to one that is killed."""
-        if event.descendant_of is None:
-            for _name, group in self._groups():
-                group.ending(event.pid)
+        if self._members is not None:
+            self._members.signaled(event)
 
     def circus_process_exited(self, event: Any) -> None:
         """What it had is for the next."""
-        for name, group in self._groups():
-            if group.ended(event.pid):
-                self._fit(name, group)
+        if self._members is not None:
+            self._members.exited(event)
         if self._demand is not None:
             self._demand.died(event)
 
@@ -206,8 +190,8 @@ class Sockets(CircusPlugin):
     def circus_watcher_stopped(self, event: Any) -> None:
         """Unless somebody ordered that it goes to sleep; others that use its groups take over what comes."""
         self._exchange.came_over(event.watcher)
-        for name, group in self._groups():
-            self._fit(name, group)
+        if self._members is not None:
+            self._members.fit()
         if self._demand is not None:
             self._demand.stopped(event.watcher)
 
@@ -249,26 +233,24 @@ class Sockets(CircusPlugin):
             from circus_plugins.sockets.held import Sockets as Opened
 
             self._held = Opened(self._changed)
+            self._members = Members(self._supervisor, self._held.groups, self._used)
         return self._held
 
     def _changed(self) -> None:
         if self._demand is not None:
             asyncio.get_running_loop().call_soon(self._demand.refresh)
 
-    def _groups(self) -> Iterable[tuple[str, Group]]:
-        return self._held.groups.items() if self._held is not None else ()
-
-    def _fit(self, name: str, group: Group) -> None:
-        """Close what a group has too many of."""
-        group.fit(lambda: self._wanted(name))
-
-    def _wanted(self, name: str) -> int:
-        """How many processes there are to be that use a socket."""
-        watchers = self._supervisor.watchers.values()
-        return sum(each.options.numprocesses for each in watchers if each.running and name in self._used(each.options))
-
     def _used(self, watcher: WatcherOptions) -> Sequence[str]:
         return self._uses.of(watcher, _sections(self._supervisor.config))
+
+    def _users(self, config: Config) -> dict[str, list[str]]:
+        """The sockets that running watchers use, and will with a configuration, by watcher."""
+        sections, users = _sections(config), {}
+        for key, watcher in self._supervisor.watchers.items():
+            if watcher.running:
+                now, then = watcher.options, config.watchers.get(key, watcher.options)
+                users[watcher.name] = list(dict.fromkeys([*used(now, sections), *used(then, sections)]))
+        return users
 
     def _socket(self, name: str) -> Held | Group:
         """An open socket, or a group of them; raises CircusError."""
@@ -279,7 +261,9 @@ class Sockets(CircusPlugin):
         return held.get(name)
 
     def _number(self, name: str, launch: Launch) -> int:
-        return self._socket(name).take((launch.watcher, launch.wid), lambda: self._wanted(name)).fileno()
+        held = self._socket(name)
+        assert self._members is not None
+        return held.take((launch.watcher, launch.wid), partial(self._members.wanted, name)).fileno()
 
     def _demanded(self) -> Demand:
         if self._demand is None:

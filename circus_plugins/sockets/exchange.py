@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from circus_core.supervisor import Supervisor
 
@@ -18,9 +18,14 @@ class Exchange:
     def __init__(self) -> None:
         self._behind: set[str] = set()
 
+    @property
+    def behind(self) -> Collection[str]:
+        """The watchers, by key, that still have a socket which was exchanged."""
+        return self._behind
+
     def renew(self, supervisor: Supervisor, changed: Iterable[str]) -> None:
-        """Have these watchers, by key, and those that are behind, take what is open now."""
-        wanted, self._behind = self._behind | set(changed), set()
+        """Have these watchers, and those that are behind, take what is open now."""
+        wanted, self._behind = self._behind | {watcher.lower() for watcher in changed}, set()
         for key in sorted(wanted & supervisor.watchers.keys()):
             watcher = supervisor.watchers[key]
             if watcher.running:

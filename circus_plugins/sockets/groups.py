@@ -70,6 +70,10 @@ class Group:
         """All that are open."""
         return [place.socket for place in self._places]
 
+    def gives_way_to(self, options: SocketOptions) -> bool:
+        """Whether these options are for other sockets."""
+        return self.options.place != options.place
+
     def pids(self, one: socket.socket) -> list[int]:
         """The processes that have a socket."""
         return next(sorted(place.processes) for place in self._places if place.socket is one)

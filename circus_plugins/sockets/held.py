@@ -38,6 +38,11 @@ class Held:
         """All that are open: the one."""
         return [self.socket]
 
+    def gives_way_to(self, options: SocketOptions) -> bool:
+        """Whether these options are for another socket; one that was handed over by name is for any address."""
+        named = self.offer is not None and self.offer.is_called(options.name)
+        return not named and self.options.place != options.place
+
     def take(self, _launched: object, _wanted: object) -> Socket:
         """The socket for a process that is going to be spawned."""
         return self.socket

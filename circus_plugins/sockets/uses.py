@@ -10,7 +10,7 @@ from circus_core.structure import Problem
 from circus_plugins.sockets import activation, rights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from circus_core.model import WatcherOptions
     from circus_plugins.sockets.options import SocketOptions
@@ -49,7 +49,15 @@ class Uses:
         self._found.pop(watcher, None)
 
 
-def problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Iterator[Problem]:
+def mistakes(watchers: Iterable[WatcherOptions], known: Mapping[str, SocketOptions]) -> Iterator[Problem]:
+    """What is wrong with the sockets that watchers want, and with these themselves on this machine."""
+    for watcher in watchers:
+        yield from _problems(watcher, known)
+    for options in known.values():
+        yield from _lacking(options)
+
+
+def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Iterator[Problem]:
     """What is wrong with the sockets that a watcher wants."""
     title = f"watcher:{watcher.name}"
     stdin = str(watcher.extra.get("stdin_socket") or "").lower()
@@ -75,7 +83,7 @@ def problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> Ite
         yield Problem(title, "idle_timeout", message, advice, warning=True, others=("on_demand",))
 
 
-def lacking(options: SocketOptions) -> Iterator[Problem]:
+def _lacking(options: SocketOptions) -> Iterator[Problem]:
     """What a socket needs and this machine has not."""
     for key, message, advice in rights.lacking(options):
         yield Problem(f"socket:{options.name}", key, message, advice, warning=True)

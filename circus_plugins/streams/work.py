@@ -77,7 +77,7 @@ class Work:
             problems = [problem for problem in choose(watcher, channel)[1] if not problem.warning]
             if problems:
                 first = problems[0]
-                return Refuse(f"{first.key} {first.message}" + (f" ({first.hint})" if first.hint else ""))
+                return Refuse(f"{first.key} {first.message}", first.hint)
         return None
 
     def piped(self, launch: Launch, watcher: WatcherOptions) -> Launch:

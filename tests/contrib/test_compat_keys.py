@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from circus_core.assembly import DEFAULT_PLUGINS
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.supervisor import Supervisor
 from circus_core.testing import Events
 from circus_plugins.doors import keys

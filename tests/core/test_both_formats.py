@@ -13,7 +13,8 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circus_core.assembly import DEFAULT_PLUGINS, assemble
+from circus_core.assembly import assemble
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.kinds import RLIMITS
 from circus_core.options import declared
 from tests.core.configurations import ENVIRON, made, warnings

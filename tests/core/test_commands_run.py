@@ -159,7 +159,7 @@ async def test_a_group_answers_its_failure_when_all_are_done(supervise):
 @pytest.mark.parametrize("command", ["start", "restart"])
 async def test_a_group_answers_all_its_failures_in_one(supervise, command, everything):
     async with supervise(web("fine")[0], *(watcher(name, "/no/such/program", max_retry=1) for name in "ab")) as run:
-        with pytest.raises(CircusError, match=r"^2 of 3 failed: a did not start: .*; b did not start: ") as raised:
+        with pytest.raises(CircusError, match=r"^2 of 3 failed:\na did not start: .*\nb did not start: ") as raised:
             await run.call(command, **everything, waiting=True)
         assert raised.value.code == "failed"
         assert (await states(run))["fine"] == "active"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zmq.asyncio
 
-from circus_core.assembly import DEFAULT_PLUGINS
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.bus import Bus
 from circus_core.errors import PluginError
 from circus_core.implementing import refuse_outside

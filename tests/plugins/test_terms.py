@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from circus_core.assembly import DEFAULT_PLUGINS, assemble
+from circus_core.assembly import assemble
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.errors import ConfigError
 from circus_core.supervisor import Supervisor
 from circus_plugins.client import AsyncClient

@@ -85,7 +85,7 @@ class _Counted:
 
 @asynccontextmanager
 async def _circusd(configuration: str, counted: _Counted) -> AsyncIterator[Any]:
-    from circus_core.assembly import DEFAULT_PLUGINS
+    from circus_core.bundled import DEFAULT_PLUGINS
     from circus_core.supervisor import Supervisor
 
     with tempfile.TemporaryDirectory(prefix="bench") as folder, mock.patch.dict(os.environ, XDG_RUNTIME_DIR=folder):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from circus_core.assembly import DEFAULT_PLUGINS
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.events import WatcherUpdated
 from circus_core.requests import Argument, Command, Role
 from circus_core.supervisor import Supervisor

@@ -6,7 +6,8 @@ import textwrap
 
 import pytest
 
-from circus_core.assembly import DEFAULT_PLUGINS, Assembly, assemble
+from circus_core.assembly import Assembly, assemble
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.errors import ConfigError
 
 CODE = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from circus_core.assembly import DEFAULT_PLUGINS
+from circus_core.bundled import DEFAULT_PLUGINS
 from circus_core.supervisor import Supervisor
 from circus_core.testing import Events, Supervised
 
