@@ -31,8 +31,8 @@ export function Options({ name }: { name: string }) {
         <span class="grow" />
         <input type="search" placeholder="Search options" aria-label="Search options" value={words} onInput={(event) => seek(event.currentTarget.value)} />
       </header>
+      {wrong && <div class="notice bad">{wrong}</div>}
       <dl class="options" tabIndex={0} aria-label="Options and their values">
-        {wrong && <div class="notice bad">{wrong}</div>}
         {own.map(([key, each]) => <Option key={key} name={key} value={each} own />)}
         {rest.map(([key, each]) => <Option key={key} name={key} value={each} />)}
       </dl>

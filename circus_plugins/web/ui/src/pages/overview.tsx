@@ -1,7 +1,8 @@
 /** Every watcher, those that fare badly first, with what it costs; and what can be done to many at once. */
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Buttons, Signals } from "../parts/actions";
 import { Heading } from "../parts/heading";
+import { busy } from "../parts/keys";
 import { narrow } from "../parts/wide";
 import { reveal, Rows } from "../parts/rows";
 import { list, selected, selection, sortBy, wish } from "../store/choice";
@@ -28,17 +29,19 @@ export function Overview() {
   const height = narrow.value ? 76 : 48;
   const rows = useRef<HTMLDivElement>(null);
 
-  const keys = (event: KeyboardEvent): void => {
-    const target = event.target as HTMLElement;
-    if (target.matches("input:not([type=checkbox]), select, textarea")) return;
-    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    moved(rows.current!, shown.map((each) => each.name), step, height);
-  };
+  useEffect(() => {
+    const keys = (event: KeyboardEvent): void => {
+      const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+      if (step === undefined || busy(event)) return;
+      event.preventDefault();
+      moved(rows.current!, list.peek().map((each) => each.name), step, height);
+    };
+    document.addEventListener("keydown", keys);
+    return () => document.removeEventListener("keydown", keys);
+  }, [height]);
 
   return (
-    <div class="page watchers" onKeyDown={keys}>
+    <div class="page watchers">
       <h1 class="unseen">Watchers</h1>
       <Host />
       <Filters />
@@ -76,8 +79,10 @@ export function Overview() {
 /** Move the focus from one watcher to another, also to one that is not drawn yet. */
 function moved(table: HTMLElement, names: string[], step: number, height: number): void {
   const current = document.activeElement?.closest<HTMLElement>("[data-name]")?.dataset["name"];
+  const list = table.querySelector<HTMLElement>(".rows");
+  if (!list) return;
   const next = Math.max(0, Math.min(names.length - 1, current === undefined ? 0 : names.indexOf(current) + step));
-  reveal(table.querySelector(".rows")!, next, height);
+  reveal(list, next, height);
   requestAnimationFrame(() => {
     const rows = table.querySelectorAll<HTMLElement>("[data-name]");
     const row = [...rows].find((each) => each.dataset["name"] === names[next]);

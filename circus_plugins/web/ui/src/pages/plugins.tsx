@@ -103,10 +103,13 @@ export function Plugin({ name }: { name: string }) {
             <header>
               <h2>Options</h2>
             </header>
-            <dl class="options">
-              {Object.entries(plugin.options ?? {}).map(([key, each]) => <Pair key={key} name={key} value={typed(each)} />)}
-              {Object.keys(plugin.options ?? {}).length === 0 && <div class="empty">It has none, or all are as they come.</div>}
-            </dl>
+            {Object.keys(plugin.options ?? {}).length === 0 ? (
+              <div class="empty">It has none.</div>
+            ) : (
+              <dl class="options">
+                {Object.entries(plugin.options ?? {}).map(([key, each]) => <Pair key={key} name={key} value={typed(each)} />)}
+              </dl>
+            )}
           </section>
           <section class="card">
             <header>

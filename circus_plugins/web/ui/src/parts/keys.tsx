@@ -21,11 +21,17 @@ const KEYS: readonly [string, string][] = [
   ["?", "this"],
 ];
 
+/** Whether a key is meant for something else: a field, an open menu or dialog, the browser itself. */
+export function busy(event: KeyboardEvent): boolean {
+  const target = event.target as HTMLElement;
+  const others = event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented;
+  return others || document.querySelector("dialog[open], [role=menu]") !== null || target.matches("input:not([type=checkbox]), select, textarea");
+}
+
 function pressing(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (target.matches("input:not([type=checkbox]), select, textarea")) {
-    if (event.key === "Escape") target.blur();
+  if (busy(event)) {
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) target.blur();
     return;
   }
   const before = pressed;

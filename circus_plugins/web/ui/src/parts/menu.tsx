@@ -1,6 +1,6 @@
 /** A button that opens a list of things to do. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Choice {
   words: string;
@@ -11,7 +11,8 @@ export interface Choice {
 export function Menu({ label, choices, children, plain }: { label: string; choices: Choice[]; children: ComponentChildren; plain?: boolean }) {
   const [shown, show] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  // At once, so that the next key is for the menu already.
+  useLayoutEffect(() => {
     if (!shown) return;
     box.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const outside = (event: Event): void => {

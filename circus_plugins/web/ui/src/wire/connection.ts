@@ -20,6 +20,7 @@ const socket = io({
   // A WebSocket that cannot be opened means the next transport, and not the same again.
   tryAllTransports: true,
   autoConnect: false,
+  timeout: 8_000,
   reconnectionDelay: 500,
   reconnectionDelayMax: 5_000,
 });
@@ -43,6 +44,8 @@ socket.on("disconnect", (reason) => {
 });
 socket.on("connect_error", (error: Error & { data?: { login?: boolean; reason?: string } }) => {
   becomes("lost", error.data?.reason ?? "");
+  // A WebSocket that is let in and then goes nowhere is blocked too: from now on it is only tried beside long polling.
+  socket.io.opts.transports = [...TRANSPORTS].reverse();
   // Without a session the answer is no; whether it is that, only the server can tell.
   void needsLogin().then((needed) => {
     if (needed) {

@@ -17,6 +17,7 @@ test("an event is told in words", () => {
     "pid 7 (wid 1): exit status 3, after 1 m 1 s, at most 1.0 KB",
   );
   expect(words(event("watcher_gave_up", { reason: "it died", last: true, last_words: ["x"] }))).toBe("it died");
+  expect(words(event("signal_sent", { pid: 7, wid: 1, signum: 15 }))).toBe("pid 7 (wid 1), SIGTERM");
   expect(words(event("restart_delayed", { delay: 1.8169874 }))).toBe("delay 1.82");
   expect(words(event("something_new", { some_field: [1, 2], nothing: null }))).toBe("some field 1 2");
 });
@@ -24,7 +25,8 @@ test("an event is told in words", () => {
 test("an exit is told in words", () => {
   expect(ending({ exit_code: 3 })).toBe("exit status 3");
   expect(ending({ signal: 11, signal_name: "SIGSEGV" })).toBe("killed by SIGSEGV");
-  expect(ending({ exit_code: -9 })).toBe("killed by signal 9");
+  expect(ending({ signal: 40 })).toBe("killed by signal 40");
+  expect(ending({ exit_code: -9 })).toBe("killed by SIGKILL");
 });
 
 test("a watcher is down for reasons", () => {

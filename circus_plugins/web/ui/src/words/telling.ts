@@ -1,6 +1,7 @@
 /** Events and exits in words. Pure functions. */
 import type { EventTold, Exit, Mood } from "../wire/types";
 import { bytes, span, value } from "./format";
+import { signalName } from "./signals";
 
 // What lines of one event need not repeat, or are too long for.
 const ENVELOPE = new Set(["reason", "last", "last_words", "event", "seq", "at", "time", "run", "host", "watcher", "wid", "pid", "process_pid", "topic"]);
@@ -20,9 +21,9 @@ export const spoken = (name: string): string => name.replaceAll("_", " ");
 
 /** How a process ended: `exit status 3`, `killed by SIGSEGV`. */
 export function ending(exit: { exit_code?: unknown; signal?: unknown; signal_name?: unknown }): string {
-  if (exit.signal !== undefined && exit.signal !== null) return `killed by ${exit.signal_name ?? `signal ${exit.signal}`}`;
+  if (exit.signal !== undefined && exit.signal !== null) return `killed by ${exit.signal_name ?? signalName(Number(exit.signal))}`;
   const code = Number(exit.exit_code ?? 0);
-  return code < 0 ? `killed by signal ${-code}` : `exit status ${code}`;
+  return code < 0 ? `killed by ${signalName(-code)}` : `exit status ${code}`;
 }
 
 /** What an event says besides its name and its watcher. */
@@ -36,11 +37,16 @@ export function words(event: EventTold): string {
   }
   const rest = Object.entries(event).filter(([name, each]) => !ENVELOPE.has(name) && each !== null && value(each) !== "");
   const reason = typeof event["reason"] === "string" ? event["reason"] : "";
-  return [who, reason, ...rest.map(([name, each]) => `${spoken(name)} ${typeof each === "number" ? Math.round(each * 100) / 100 : value(each)}`)].filter(Boolean).join(", ");
+  return [who, reason, ...rest.map(([name, each]) => field(name, each))].filter(Boolean).join(", ");
 }
 
 /** The state of a watcher in a word: one that was given up is active to circusd, and that is not what anybody would say. */
 export const told = ({ mood, state }: { mood: Mood; state: string }): string => (mood === "bad" ? "gave up" : state || "seen");
+
+function field(name: string, each: unknown): string {
+  if (typeof each !== "number") return `${spoken(name)} ${value(each)}`;
+  return name === "signum" ? signalName(each) : `${spoken(name)} ${Math.round(each * 100) / 100}`;
+}
 
 /** Why a watcher is down, from what `status` says: each reason in one line. */
 export function reasons(details: {
