@@ -11,6 +11,7 @@ DEFAULT_PLUGINS: Mapping[str, str] = {
     "publisher": "circus_plugins.publisher:Publisher",
     "control": "circus_plugins.control:Control",
     "statistics": "circus_plugins.stats:Statistics",
+    "httpd": "circus_plugins.web:Httpd",
     "virtualenv": "circus_plugins.virtualenv:Virtualenv",
     "sockets": "circus_plugins.sockets:Sockets",
     "streams": "circus_plugins.streams:Streams",

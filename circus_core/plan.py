@@ -221,5 +221,10 @@ def _shown(section: Section, key: str, value: Any) -> str:
 
 
 def masked(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment whose secrets are hidden: those of variables that are named like one."""
-    return {name: MASK if _SECRET.search(name) else value for name, value in environment.items()}
+    """An environment whose secrets are hidden: those of variables that are named like one, and hashes of passwords."""
+    return {name: MASK if is_secret(name, value) else value for name, value in environment.items()}
+
+
+def is_secret(name: str, value: object) -> bool:
+    """Whether something of this name, or this value of it, is shown to nobody."""
+    return bool(_SECRET.search(name)) or (isinstance(value, str) and "$argon2" in value)

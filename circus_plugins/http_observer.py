@@ -16,7 +16,8 @@ from attrs import frozen
 from circus_core import __version__
 from circus_core.kinds import TEXT
 from circus_core.options import Kind, option
-from circus_plugins.observing import Failure, Observer, ObserverOptions, require
+from circus_plugins.extras import require
+from circus_plugins.observing import Failure, Observer, ObserverOptions
 
 if TYPE_CHECKING:
     import httpx

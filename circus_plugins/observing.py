@@ -6,12 +6,11 @@ How to ask is for the plugins to say. A watcher that is not active is left alone
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from typing import ClassVar
 
 from attrs import frozen
 
-from circus_core.errors import CircusError, PluginError
+from circus_core.errors import CircusError
 from circus_core.kinds import INTEGER, NUMBER
 from circus_core.options import option
 from circus_plugins.statsd import StatsdOptions, StatsdPlugin
@@ -97,11 +96,3 @@ class Observer(StatsdPlugin):
             await self.client.call("restart", name=watcher, match="simple", running=True)
         except CircusError as error:
             self.log.error("%s was not restarted: %s", watcher, error)
-
-
-def require(module: str, extra: str, plugin: str) -> None:
-    """Raise PluginError, with what to install, unless a module is there. It is not imported."""
-    if importlib.util.find_spec(module) is None:
-        raise PluginError(
-            f"the plugin {plugin} needs {module}, which is not installed", hint=f"pip install 'circus-bus[{extra}]'"
-        )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from circus_plugins.client.subscription import Subscription
+    from circus_plugins.doors.keys import Pair
     from circus_plugins.picture.views import Picture
 
 GATHER = 0.05
@@ -51,7 +52,7 @@ class Live:
         endpoint: str | None = None,
         interval: float = 1.0,
         timeout: float = 3.0,
-        key: str | None = None,
+        key: str | Pair | None = None,
         ssh: str | None = None,
         ssh_keyfile: str | None = None,
         told: Callable[[dict[str, Any]], object] = lambda _event: None,
@@ -225,4 +226,7 @@ class Live:
             await asyncio.sleep(self.interval)
             if self._measures.known and not self.picture.problem and STATS not in self.picture.watchers:
                 self._measures.answered((await client.call("stats"))["infos"])
+                self._measures.circusd((await client.call("dstats"))["info"])
+                if self.picture.sockets:
+                    self.picture.take_sockets((await client.call("listsockets"))["sockets"])
                 self._changed()

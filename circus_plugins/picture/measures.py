@@ -55,6 +55,11 @@ class Measures:
             if name.lower() in self._picture.watchers:
                 self._measure(self._picture.watchers[name.lower()].figures, total, memory)
 
+    def circusd(self, info: Mapping[str, Any]) -> None:
+        """Take the answer of `dstats`, as far as it is about circusd itself."""
+        if isinstance(info.get("cpu"), int | float):
+            self._measure(self._picture.circusd, info["cpu"], rss(info))
+
     def expire(self) -> None:
         """Forget who is silent, where only figures tell who there is."""
         if self.known:
@@ -110,7 +115,7 @@ class Measures:
         if known is None:
             address = str(told.get("address", ""))
             known = self._picture.sockets[told["fd"]] = SocketView(told["fd"], str(told.get("name") or ""), address)
-        known.waiting = told.get("waiting", told.get("reads"))
+        known.measured(told.get("waiting", told.get("reads")))
 
 
 def rss(told: Mapping[str, Any]) -> int:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PAST = 120
 """So many earlier values are kept of each figure."""
 UP = frozenset({"starting", "ready"})
+SAME = 1.0
+"""Seconds by which two answers may differ about one moment."""
 STATS = "circusd-stats"
 
 
@@ -26,13 +28,16 @@ def _past() -> deque[float]:
 
 @define(eq=False)
 class Figures:
-    """CPU in percent of one core, memory in bytes, and what both were before, oldest first. `at` is of this clock:
-    time.monotonic()."""
+    """CPU in percent of one core, memory in bytes, and what both were before, oldest first, at these epoch seconds.
+
+    `at` is when they were measured last, by time.monotonic().
+    """
 
     cpu: float | None = None
     memory: int | None = None
     cpus: deque[float] = field(factory=_past)
     memories: deque[float] = field(factory=_past)
+    times: deque[float] = field(factory=_past)
     at: float = 0.0
 
     def measured(self, cpu: float, memory: int) -> None:
@@ -40,6 +45,7 @@ class Figures:
         self.cpu, self.memory, self.at = cpu, memory, time.monotonic()
         self.cpus.append(cpu)
         self.memories.append(memory)
+        self.times.append(time.time())
 
     def unknown(self) -> None:
         """Nobody measures it any more."""
@@ -107,7 +113,9 @@ class WatcherView:
         now = time.time()
         self.details = details
         self.state, self.wanted, self.restarts = details["state"], details["numprocesses"], details["restarts"]
-        self.since = now - details["uptime"] if details.get("uptime") is not None else 0.0
+        since = now - details["uptime"] if details.get("uptime") is not None else 0.0
+        # Each answer takes another time to arrive, and it is still the same moment.
+        self.since = since if abs(since - self.since) > SAME else self.since
         self.trouble = trouble(details)
         told = {entry["pid"]: entry for entry in details["processes"]}
         self.processes = {pid: self.processes.get(pid) or ProcessView(pid) for pid in told}
@@ -129,7 +137,11 @@ def trouble(details: Mapping[str, Any]) -> str:
 
 @define(eq=False)
 class SocketView:
-    """A socket of circusd's: how many wait at it, and how many may; None where the kernel does not say."""
+    """A socket of circusd's: how many wait at it, how many may, and how many were turned away.
+
+    They are None where the kernel does not say. `pids` are the processes that it is for, where each has its own, and
+    `past` is how many waited at which time, in epoch seconds.
+    """
 
     fd: int
     name: str
@@ -137,6 +149,15 @@ class SocketView:
     waiting: int | None = None
     backlog: int | None = None
     watchers: tuple[str, ...] = ()
+    dropped: int | None = None
+    pids: tuple[int, ...] = ()
+    past: deque[tuple[float, int]] = field(factory=lambda: deque(maxlen=PAST))
+
+    def measured(self, waiting: int | None) -> None:
+        """So many wait now."""
+        self.waiting = waiting
+        if waiting is not None:
+            self.past.append((time.time(), waiting))
 
 
 @define(eq=False)
@@ -172,7 +193,11 @@ class Picture:
 
     def take_sockets(self, told: list[Mapping[str, Any]]) -> None:
         """These are all sockets, as `listsockets` tells of them."""
-        self.sockets = {entry["fd"]: _socket(entry) for entry in told}
+        before, self.sockets = self.sockets, {entry["fd"]: _socket(entry) for entry in told}
+        for fd, view in self.sockets.items():
+            if fd in before and before[fd].name == view.name:
+                view.past = before[fd].past
+            view.measured(view.waiting)
 
     @property
     def processes(self) -> int:
@@ -184,5 +209,5 @@ def _socket(entry: Mapping[str, Any]) -> SocketView:
     address = entry["path"] if "path" in entry else f"{entry['host']}:{entry['port']}"
     return SocketView(
         entry["fd"], entry["name"], address, entry.get("waiting"), entry.get("backlog"),
-        tuple(entry.get("watchers") or ()),
+        tuple(entry.get("watchers") or ()), entry.get("dropped"), tuple(entry.get("pids") or ()),
     )  # fmt: skip

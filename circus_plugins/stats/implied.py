@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from circus_core.document import RawSection
-from circus_core.expand import environment_variables, expand
-from circus_core.kinds import BOOLEAN
 from circus_core.structure import Setting
 from circus_plugins.doors.terms import ENDPOINT
+from circus_plugins.implying import meaning, says_yes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circus_core.document import Document
-    from circus_core.options import Kind
     from circus_core.structure import Place
 
 USE = "stats"
@@ -35,10 +32,14 @@ def implied(document: Document) -> list[RawSection]:
     circus = document.find("circus")
     settings: Mapping[str, Setting] = circus.settings if circus is not None else {}
     there = [raw for raw in document.of("plugin") if _is_streamer(raw)]
-    if circus is not None and not there and ("stats_endpoint" in settings or _true(settings.get("statsd"), document)):
+    if (
+        circus is not None
+        and not there
+        and ("stats_endpoint" in settings or says_yes(settings.get("statsd"), document))
+    ):
         there = [RawSection("plugin", USE, {}, _place(circus))]
     own = {key: settings[key] for key in SHARED if key in settings and _usable(key, settings[key], document)}
-    if _true(settings.get("statsd_close_outputs"), document):
+    if says_yes(settings.get("statsd_close_outputs"), document):
         own |= dict.fromkeys(OUTPUTS, evolve(settings["statsd_close_outputs"], value=True, text=False))
     return [evolve(raw, settings={"use": Setting(USE, raw.place), **own}) for raw in there]
 
@@ -55,21 +56,4 @@ def _place(circus: RawSection) -> Place:
 
 def _usable(key: str, setting: Setting, document: Document) -> bool:
     """Whether it makes sense; what does not is told of once, where it was written."""
-    return key != "stats_endpoint" or _value(setting, ENDPOINT, document) is not None
-
-
-def _true(setting: Setting | None, document: Document) -> bool:
-    """Whether a setting says yes; one that says neither yes nor no is told of where it is checked."""
-    return setting is not None and _value(setting, BOOLEAN, document) is True
-
-
-def _value(setting: Setting, kind: Kind[Any], document: Document) -> Any:
-    """What it means; None if it is a mistake."""
-    env = document.find("env")
-    texts = {name: str(each.value) for name, each in env.settings.items()} if env is not None else {}
-    try:
-        if isinstance(setting.value, str):
-            return kind.parse(expand(setting.value, environment_variables({**os.environ, **texts})))
-        return kind.check(setting.value)
-    except ValueError:
-        return None
+    return key != "stats_endpoint" or meaning(setting, ENDPOINT, document) is not None

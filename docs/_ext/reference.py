@@ -35,6 +35,7 @@ from circus_plugins.stats import main as streamer
 from circus_plugins.streams import BUNDLED
 from circus_plugins.streams.choice import find
 from circus_plugins.top import main as top
+from circus_plugins.web import main as console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -264,7 +265,7 @@ def programs_page() -> str:
     lines = [MADE, "# Programs", "What the programs say to `--help`."]
     programs = {
         "circusd": circusd.main, "circusctl": circusctl.main, "circus-plugin": plugin_host.main,
-        "circusd-stats": streamer.main, "circus-top": top.main,
+        "circusd-stats": streamer.main, "circus-top": top.main, "circushttpd": console.main,
     }  # fmt: skip
     for name, main in programs.items():
         lines += [f"## `{name}`", f"```text\n{help_of(main)}\n```"]

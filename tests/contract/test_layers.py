@@ -18,14 +18,26 @@ PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 # Used where they happen to be installed.
 OPTIONAL = {"yaml", "setproctitle"}
 # Not plugins, but what plugins and programs share; from the ground up, as in the core.
-SHARED = ("phrases", "amounts", "sockdiag", "holders", "doors", "client", "statsd", "observing", "picture")
+SHARED = (
+    "phrases", "amounts", "sockdiag", "holders", "extras", "implying", "doors", "client", "statsd", "observing",
+    "picture",
+)  # fmt: skip
 # The module of a distribution, where it has another name.
-MODULES = {"pyzmq": "zmq", "inotify-simple": "inotify_simple"}
+MODULES = {
+    "pyzmq": "zmq",
+    "inotify-simple": "inotify_simple",
+    "argon2-cffi": "argon2",
+    "python-socketio": "socketio",
+}
 # What `pip install circus-bus[EXTRA]` adds for those who use a plugin that needs it.
-EXTRAS = ("http", "redis", "top")
-# All of it needs an extra, so nothing else imports it before it is shown.
-SCREEN = Path("circus_plugins/top/screen")
-MODULE = "circus_plugins.top.screen"
+EXTRAS = ("http", "redis", "top", "web")
+# All of these need an extra, so nothing else imports them before they are shown or served.
+WHOLE = (Path("circus_plugins/top/screen"), Path("circus_plugins/web"))
+# But for what circusd itself imports, to know a console's options; and its program, which runs without the extra.
+LEAN = [
+    ROOT / "circus_plugins" / "web" / name
+    for name in ("__init__.py", "implied.py", "console.py", "main.py", "access/__init__.py", "access/people.py")
+]
 # A supervisor that forks has no threads, and one that waits is told.
 THREADS = {"threading", "_thread", "concurrent", "multiprocessing"}
 SLEEPS = re.compile(r"time\.sleep|asyncio\.to_thread|.*\.run_in_executor")
@@ -103,15 +115,27 @@ def test_a_plugin_imports_the_core_itself_and_what_all_share(path: Path) -> None
     assert not wrong
 
 
+def needs_an_extra(path: Path) -> bool:
+    """Whether a file may import what only an extra brings."""
+    return path not in LEAN and any(path.is_relative_to(ROOT / folder) for folder in WHOLE)
+
+
+def home(module: str) -> Path:
+    """The file of a module."""
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 @pytest.mark.parametrize("path", PLUGINS, ids=place)
 def test_a_plugin_needs_only_what_is_installed_with_it(path: Path) -> None:
     allowed = {*sys.stdlib_module_names, *requirements(), "circus_core", "circus_plugins"}
     optional = extras()
     wrong = [found for found in imports(path) if found.top not in allowed]
-    whole = path.parent.relative_to(ROOT) == SCREEN
+    whole = needs_an_extra(path)
     assert not [str(found) for found in wrong if not (found.top in optional and (found.lazy or whole))]
     if not whole:
-        assert not [str(found) for found in imports(path) if found.module.startswith(MODULE) and not found.lazy]
+        early = [found for found in imports(path) if not found.lazy and found.top == "circus_plugins"]
+        assert not [str(found) for found in early if needs_an_extra(home(found.module))]
 
 
 @pytest.mark.parametrize("path", RUNNING, ids=place)
