@@ -83,11 +83,13 @@ function moved(table: HTMLElement, names: string[], step: number, height: number
   if (!list) return;
   const next = Math.max(0, Math.min(names.length - 1, current === undefined ? 0 : names.indexOf(current) + step));
   reveal(list, next, height);
-  requestAnimationFrame(() => {
+  const focus = (): boolean => {
     const rows = table.querySelectorAll<HTMLElement>("[data-name]");
-    const row = [...rows].find((each) => each.dataset["name"] === names[next]);
-    row?.querySelector<HTMLElement>("a")?.focus({ preventScroll: true });
-  });
+    const link = [...rows].find((each) => each.dataset["name"] === names[next])?.querySelector<HTMLElement>("a");
+    link?.focus({ preventScroll: true });
+    return link !== null && link !== undefined;
+  };
+  if (!focus()) requestAnimationFrame(focus);
 }
 
 function All() {
