@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
     from circus_core.testing import Circusd
 
-COUNTING = """\
-import itertools, sys
+BEFORE = 20_000
+"""Lines that are written by the time circusd is killed: what it had read and not yet written would be lost with it."""
+COUNTING = f"""\
+import itertools, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 for number in itertools.count():
-    sys.stdout.write(f"{number}\\n")
+    if number == {BEFORE}:
+        signal.sigwait([signal.SIGUSR1])
+    sys.stdout.write(f"{{number}}\\n")
     sys.stdout.flush()
 """
 
@@ -46,6 +51,7 @@ def test_its_processes_go_on_and_what_they_say_can_be_read_from_where_it_was(
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(COUNTING)
+    logs = [tmp_path / "1.log", tmp_path / "2.log"]
     run = circusd(f"""
 [watcher:a/b c]
 cmd = {sys.executable} {program}
@@ -54,7 +60,7 @@ numprocesses = 2
 stdout_stream.filename = {tmp_path}/$(circus.wid).log
 """)
     until(lambda: is_up(run))
-    until(lambda: all(path.exists() and path.stat().st_size > 100_000 for path in map(log_of(tmp_path), (1, 2))))
+    until(lambda: all(path.exists() and path.read_bytes().count(b"\n") == BEFORE for path in logs))
     children = tree.children(run.process.pid)
     run.process.kill()
     run.process.wait()
@@ -62,22 +68,19 @@ stdout_stream.filename = {tmp_path}/$(circus.wid).log
         table = spawned_by([pid for pid in children if alive(pid)])
         assert set(table) == {("a/b c", 1), ("a/b c", 2)}
         for (_, wid), (pid, _) in table.items():
+            os.kill(pid, signal.SIGUSR1)
             pipe = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY)
             try:
                 with open(pipe, "rb", closefd=False) as later:
-                    said = log_of(tmp_path)(wid).read_bytes() + later.read(2_000_000)
+                    said = logs[wid - 1].read_bytes() + later.read(2_000_000)
             finally:
                 os.close(pipe)
             numbers = [int(line) for line in said[: said.rfind(b"\n")].split(b"\n")]
             assert numbers[0] == 0
+            assert len(numbers) > BEFORE
             assert all(after == before + 1 for before, after in pairwise(numbers))
             assert alive(pid)
     finally:
         for pid in children:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
-
-
-def log_of(folder: Path) -> Callable[[int], Path]:
-    """The log of a wid."""
-    return lambda wid: folder / f"{wid}.log"
