@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -57,6 +58,8 @@ class Screen:
         )  # fmt: skip
         os.close(child)
         self.seen = ""
+        # A read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +104,7 @@ class Screen:
             new = os.read(self._fd, 65536) if ready else b""
         except OSError:  # a pseudo-terminal ends with EIO
             new = b""
-        text = new.decode()
+        text = self._decoder.decode(new)
         if "\x1b[6n" in text:
             self.type("\x1b[1;1R")  # where the cursor is: prompt_toolkit asks
         self.seen += text

@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -76,12 +75,14 @@ def test_its_client_reads_ours(circus: Path, daemon: Circusd, endpoint: str, tcp
 
 def test_its_top_shows_ours(circus: Path, daemon: Circusd, endpoint: str, tcp_port: int) -> None:
     pids = daemon.call("list", name="web one")["pids"]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
-        program = [circus / "python", "-W", "ignore", circus / "circus-top", "--endpoint", endpoint]
-        os.execve(program[0], [str(word) for word in program], {**os.environ, "TERM": "linux"})
-    text, deadline = "", time.monotonic() + PATIENCE
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
+    program = [circus / "python", "-W", "ignore", circus / "circus-top", "--endpoint", endpoint]
+    top = subprocess.Popen(
+        program, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "linux"}, start_new_session=True
+    )
+    os.close(theirs)
+    raw, text, deadline = b"", "", time.monotonic() + PATIENCE
     wanted = [
         r"Circus Top", r"web_one", *map(str, pids), r"\d\.\d\d \(avg\)", r"\(sum\)", rf"{daemon.pid} \(circusd\)",
         rf"{streamer(daemon)} \(circusd-stats\)", rf"127\.0\.0\.1:{tcp_port}",
@@ -89,8 +90,9 @@ def test_its_top_shows_ours(circus: Path, daemon: Circusd, endpoint: str, tcp_po
     try:
         while not all(re.search(each, text) for each in wanted):
             assert select.select([terminal], [], [], max(deadline - time.monotonic(), 0))[0], text
-            text += os.read(terminal, 65536).decode()
+            raw += os.read(terminal, 65536)
+            text = raw.decode(errors="replace")
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        top.kill()
+        top.wait()
         os.close(terminal)
