@@ -67,15 +67,19 @@ ready = accepting
 
 @pytest.mark.parametrize("family", ["path", "tcp"])
 def test_one_whose_way_of_waiting_is_not_seen(circusd: Start, tmp_path: Path, family: str) -> None:
-    """It looks again and again by itself; then a connection tells, once it is this process that took it."""
+    """It looks again and again by itself; then a connection tells, once it is this process that took it.
+
+    Each takes one, or chance would say how many it needs until either has had its turn.
+    """
     looks = """
 server.setblocking(False)
-held = []
 while True:
     try:
-        held.append(server.accept())
+        held = server.accept()
+        break
     except BlockingIOError:
         time.sleep(0.01)
+time.sleep(1000)
 """
     run = circusd(f"""
 [socket:web]
