@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 # Distributions of their own, which are tested here too.
 CONTRIB := $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml))
+# So many tests run at once, unless ARGS chooses some: most of them wait for processes.
+WORKERS ?= $(shell nproc)
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -44,7 +46,9 @@ run: $(INSTALLED) ## start the example supervisor in this terminal
 		''
 	@exec $(BIN)/circusd docs/examples/quickstart.ini
 
-test: lint types console pytest docs ## run everything that checks the project
+test: $(INSTALLED) ## run everything that checks the project
+	@$(MAKE) --jobs=2 --output-sync=target lint types console docs
+	@$(MAKE) pytest ARGS=
 
 lint: $(INSTALLED) ## ruff: rules and formatting
 	$(BIN)/ruff check
@@ -58,7 +62,7 @@ console: $(INSTALLED) ## build the web console if its sources changed, and check
 	$(BIN)/python build_console.py check
 
 pytest: $(INSTALLED) ## the tests; choose some with ARGS, as in: make pytest ARGS="tests/docs -k tutorial"
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(or $(ARGS),--numprocesses=$(WORKERS) --maxprocesses=8 --dist=worksteal)
 
 docs: $(INSTALLED) ## build the documentation into build/docs; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
