@@ -70,7 +70,7 @@ class Api:
             Route(f"{PATH}/schema", known(self._schema)),
             Route(f"{PATH}/openapi.json", known(self._document)),
             Route(f"{PATH}/commands/{{name}}", known(self._command), methods=["GET", "POST"]),
-            Route(f"{PATH}/{{rest:path}}", known(self._nothing), methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            Route(f"{PATH}/{{rest:path}}", known(self._nothing), methods=["GET", "POST"]),
         ]
 
     def _known(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

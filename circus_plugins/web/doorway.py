@@ -91,7 +91,7 @@ class Doorway:
 
         try:
             await self._app(scope, paced, send)
-        except (ValueError, TypeError, KeyError, IndexError, OSError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError, OSError) as error:
             # engineio takes what it gets for packets of its own; what is none breaks it somewhere.
             why = f"it sends what is no packet ({type(error).__name__})"
         finally:

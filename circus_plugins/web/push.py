@@ -111,6 +111,8 @@ class Push:
             # The guard looks at each Origin.
             cors_allowed_origins=[],
             max_http_buffer_size=LARGEST,
+            # Messages are handled in tasks of ours, which say what went wrong.
+            async_handlers=False,
             # It would wake up for ever after the first browser. The signs of life of each connection remain.
             monitor_clients=False,
             http_compression=False,
@@ -159,14 +161,22 @@ class Push:
         return len(sockets) < MOST
 
     async def _message(self, engine: str, data: Any) -> None:
+        # What lasts keeps nothing else of the same browser waiting, its signs of life in particular.
+        self._spawn(self._handle(engine, data))
+
+    async def _handle(self, engine: str, data: Any) -> None:
         try:
             await self._take(engine, data)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             # socket.io takes what it gets for packets of its own; what is none breaks it somewhere.
             self._log.warning("a browser is sent away: it sends what is no packet (%s)", type(error).__name__)
-            self._spawn(self._ended(engine))
+            await self._ended(engine)
 
     async def _connect(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
+        if sid in self._browsers:
+            # socket.io lets a client send an event of this name, too.
+            self._send_away(self._browsers[sid], "it says that it connects, and is connected")
+            return
         scope = environ["asgi.scope"]
         engine = self._server.manager.eio_sid_from_sid(sid, "/")
         scope["circus.engine"] = engine
@@ -319,7 +329,7 @@ class Push:
         await self._emit("hello", told, browser.sid)
 
     async def _first(self, browser: Browser) -> None:
-        if not browser.snapshot:
+        if not browser.snapshot and browser.sid in self._browsers:
             browser.snapshot = True
             await self._server.enter_room(browser.sid, ALL)
             await self._emit("snapshot", self._telling.snapshot(), browser.sid)
