@@ -12,9 +12,10 @@ from circus_core.document import RawSection
 from circus_core.errors import ConflictError, RequestError
 from circus_core.finding import plugin_options
 from circus_core.nearest import did_you_mean
-from circus_core.options import declared
+from circus_core.options import Section
 from circus_core.plan import MASK, masked
 from circus_core.structure import Place, Setting
+from circus_core.values import keys, read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -105,9 +106,10 @@ def _options(supervisor: Supervisor, name: str) -> dict[str, Any]:
     declaration: type | None = getattr(plugin, "Options", None)
     if declaration is None:
         return dict(masked({key: str(setting.value) for key, setting in settings.items()}))
-    entries = declared(declaration)
-    made, _problems = plugin_options(name, plugin, {key: each for key, each in settings.items() if key in entries})
-    values = {key: entry.shown(getattr(made, entry.attribute)) for key, entry in entries.items()} if made else {}
+    section = Section(name, declaration)
+    made, _problems = plugin_options(name, plugin, {key: each for key, each in settings.items() if section.find(key)})
+    found = {key: (section.find(key), read(section, made, key)) for key in keys(section, made)} if made else {}
+    values = {key: entry.shown(value) for key, (entry, value) in found.items() if entry}
     hidden = masked(dict.fromkeys(values, ""))
     return {key: MASK if hidden[key] == MASK and value else value for key, value in values.items()}
 

@@ -15,6 +15,7 @@ from tests.plugins.host.conftest import APP
 
 PLUGIN = """
 import os
+from collections.abc import Mapping
 from attrs import frozen
 from circus_core.kinds import INTEGER, TEXT
 from circus_core.options import option
@@ -25,6 +26,7 @@ class Plugin(CircusPlugin):
     class Options:
         number: int = option(INTEGER, 1, help="A number.")
         api_token: str = option(TEXT, "", help="A secret.")
+        lamps: Mapping[str, str] = option(TEXT, prefix="lamps.", help="Each lamp.")
 
     def circus_register_options(self, registry):
         registry.option("watcher", "acme.colour", TEXT, help="A colour.")
@@ -48,13 +50,13 @@ async def test_from_add_to_rm(hosting, installed, host):
     installed("acme", PLUGIN)
     async with hosting(APP + "acme.colour = red\n") as run:
         app = run.pids("app")
-        options = {"number": "7", "api_token": "hidden", "host": host}
+        options = {"number": "7", "api_token": "hidden", "lamps.hall": "on", "host": host}
         await run.call("plugins_add", name="eye", use="acme", options=options, waiting=True)
         assert run.events.named("plugin_started", plugin="eye"), "whoever waits is told when it is at work"
         assert (await run.notes.wait_for("eye", hook="startup"))["number"] == 7
         shown = (await run.call("plugins_show", name="eye"))["plugin"]
         assert (shown["host"], shown["use"], shown["started"]) == (host, "acme", True)
-        assert shown["options"] == {"number": 7, "api_token": "********"}
+        assert shown["options"] == {"number": 7, "api_token": "********", "lamps.hall": "on"}
         assert shown["adds_options"] == ["[watcher] acme.colour"]
         assert shown["hooks"] == ["circus_register_options", "circus_shutdown", "circus_startup"]
         # reloadconfig leaves alone what only a command added.

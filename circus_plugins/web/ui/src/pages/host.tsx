@@ -12,18 +12,22 @@ export function Host() {
   return (
     <section class="card" aria-label="Host and circusd">
       <dl class="body facts host">
-        <div>
-          <dt>Load on {count(machine?.cpus ?? 0, "core")}</dt>
-          <dd>
-            <Gauge share={busy} /> {load ?? "–"}
-          </dd>
-        </div>
-        <div>
-          <dt>Memory of the host</dt>
-          <dd>
-            <Gauge share={full} /> {bytes(machine?.memory_used)} <span class="muted small aside">of {bytes(machine?.memory_total)}</span>
-          </dd>
-        </div>
+        {machine && (
+          <>
+            <div>
+              <dt>Load on {count(machine.cpus, "core")}</dt>
+              <dd>
+                <Gauge share={busy} /> {load ?? "–"}
+              </dd>
+            </div>
+            <div>
+              <dt>Memory of the host</dt>
+              <dd>
+                <Gauge share={full} /> {bytes(machine.memory_used)} <span class="muted small aside">of {bytes(machine.memory_total)}</span>
+              </dd>
+            </div>
+          </>
+        )}
         <div>
           <dt>Processes</dt>
           <dd>

@@ -60,6 +60,7 @@ export function Logs({ name }: { name: string }) {
           {all.lost > 0 && <span class="mood bad small">{count(all.lost, "line")} lost on the way</span>}
           {paused && <span class="mood busy small">{count(output.value.next - paused.next, "line")} since the pause</span>}
         </header>
+        {all.problem && <div class="notice bad">{visible(all.problem)}</div>}
         <Lines lines={shown} words={words} all={name === ""} paused={paused !== null} />
       </section>
     </div>
@@ -89,7 +90,9 @@ function Lines({ lines, words, all, paused }: { lines: readonly Kept[]; words: s
     if (atEnd && !paused && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [last, lines.length, atEnd, paused]);
   const scrolled = (): void => {
-    const { scrollTop, scrollHeight, clientHeight } = box.current!;
+    // It may scroll once more while it goes away.
+    if (!box.current) return;
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
     end(scrollTop + clientHeight > scrollHeight - HEIGHT * 1.5);
   };
   return (

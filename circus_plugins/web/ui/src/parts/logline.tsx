@@ -6,7 +6,8 @@ import { bytes, clock } from "../words/format";
 import { shortened } from "../words/safe";
 
 export function LogLine({ line, words, all, top }: { line: Kept; words: string; all: boolean; top: number }) {
-  const [text, missing] = shortened(line.text);
+  const [text, hidden] = shortened(line.text);
+  const missing = hidden + (line.cut ?? 0);
   const whose = all ? `${line.watcher}/${line.wid}` : String(line.wid);
   return (
     <div class={`line ${line.stream}`} style={{ top: `${top}px` }}>
@@ -19,7 +20,7 @@ export function LogLine({ line, words, all, top }: { line: Kept; words: string; 
           {marked(part.text, words)}
         </span>
       ))}
-      {missing > 0 && <span class="muted"> … {bytes(missing)} more when downloaded</span>}
+      {missing > 0 && <span class="muted"> … {bytes(missing)} more</span>}
     </div>
   );
 }

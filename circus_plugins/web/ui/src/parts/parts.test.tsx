@@ -36,7 +36,7 @@ test("what is searched is marked, in any case and each time", () => {
 test("a line of a megabyte is cut", () => {
   const box = shown(<LogLine line={line("x".repeat(1_000_000))} words="" all={false} top={0} />);
   expect(box.textContent!.length).toBeLessThan(3_000);
-  expect(box.textContent).toContain("more when downloaded");
+  expect(box.textContent).toContain("975 KB more");
 });
 
 test("a mood is a shape and a word, and not only a colour", () => {

@@ -15,9 +15,10 @@ export interface Output {
   /** How many were lost on the way, and how many dropped here for want of room. */
   lost: number;
   next: number;
+  problem: string;
 }
 
-export const EMPTY: Output = { lines: [], size: 0, lost: 0, next: 0 };
+export const EMPTY: Output = { lines: [], size: 0, lost: 0, next: 0, problem: "" };
 
 export function added(before: Output, told: OutputTold): Output {
   let next = before.next;
@@ -28,7 +29,7 @@ export function added(before: Output, told: OutputTold): Output {
   for (const line of lines.slice(0, first)) size -= line.text.length;
   while (size > KEPT_SIZE && first < lines.length - 1) size -= lines[first++]!.text.length;
   if (first) lines = lines.slice(first);
-  return { lines, size, lost: before.lost + told.lost, next };
+  return { lines, size, lost: before.lost + told.lost, next, problem: told.problem ?? "" };
 }
 
 /** Lines in which the words are found, in any case. */

@@ -21,7 +21,7 @@ test("a snapshot tells all, and how far the server's clock is ahead", () => {
   expect(picture.watchers.get("web")?.past).toEqual([[99, 3, 4]]);
 });
 
-test("figures are appended to the past of the watcher with that number, and others stay as they are", () => {
+test("figures are appended to the past of the watcher with that number; what is not told has not changed", () => {
   const before = snapshot(NOTHING, told([row(1, "web"), row(2, "worker")]), 100);
   const after = figures(before, { at: 101, machine: null, circusd: [5, 6], rows: [[2, 7, 8], [99, 1, 1]], sockets: [[5, 3]] });
   expect(after.watchers.get("worker")).toMatchObject({ cpu: 7, memory: 8, past: [[101, 7, 8]] });
@@ -29,6 +29,9 @@ test("figures are appended to the past of the watcher with that number, and othe
   expect(after.circusd).toMatchObject({ cpu: 5, memory: 6, pid: 1 });
   expect(after.sockets.get(5)).toMatchObject({ waiting: 3, past: [[101, 3]] });
   expect(before.watchers.get("worker")?.past).toEqual([]);
+  const later = figures(after, { at: 102, machine: null, circusd: null, rows: [], sockets: [] });
+  expect(later.watchers.get("worker")?.past.at(-1)).toEqual([102, 7, 8]);
+  expect(later.sockets.get(5)?.past.at(-1)).toEqual([102, 3]);
 });
 
 test("rows change and go, and keep their past and last figures", () => {

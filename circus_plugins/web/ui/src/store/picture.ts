@@ -83,15 +83,19 @@ export function rows(before: Picture, told: RowsTold): Picture {
 
 /** What it all costs now. */
 export function figures(before: Picture, told: Figures): Picture {
-  const watchers = new Map(before.watchers);
-  for (const [id, cpu, memory] of told.rows) {
-    const known = watchers.get(before.names.get(id) ?? "");
-    if (known) watchers.set(known.name, { ...known, cpu, memory, past: appended(known.past, [told.at, cpu, memory]) });
+  // What is not told has not changed, and is a point of the graph all the same.
+  const changed = new Map(told.rows.map(([id, cpu, memory]) => [before.names.get(id), [cpu, memory] as const]));
+  const watchers = new Map<string, Watcher>();
+  for (const [name, known] of before.watchers) {
+    const [cpu, memory] = changed.get(name) ?? [known.cpu, known.memory];
+    const measured = cpu !== null && memory !== null;
+    watchers.set(name, measured ? { ...known, cpu, memory, past: appended(known.past, [told.at, cpu, memory]) } : known);
   }
-  const sockets = new Map(before.sockets);
-  for (const [fd, waiting] of told.sockets) {
-    const known = sockets.get(fd);
-    if (known) sockets.set(fd, { ...known, waiting, past: appended(known.past, [told.at, waiting]) });
+  const waits = new Map(told.sockets);
+  const sockets = new Map<number, Socket>();
+  for (const [fd, known] of before.sockets) {
+    const waiting = waits.get(fd) ?? known.waiting;
+    sockets.set(fd, waiting === null ? known : { ...known, waiting, past: appended(known.past, [told.at, waiting]) });
   }
   const [cpu, memory] = told.circusd ?? [before.circusd?.cpu ?? null, before.circusd?.memory ?? null];
   return {

@@ -54,7 +54,8 @@ export interface Snapshot {
   at: number;
   problem: string;
   circusd: Circusd;
-  machine: Machine;
+  /** Of another machine nothing is known. */
+  machine: Machine | null;
   watchers: RowTold[];
   sockets: SocketTold[];
 }
@@ -154,12 +155,16 @@ export interface LineTold {
   pid: number;
   stream: "stdout" | "stderr";
   text: string;
+  /** How many characters the server left out at its end. */
+  cut?: number;
 }
 
 export interface OutputTold {
   name: string;
   lines: LineTold[];
   lost: number;
+  /** Why nothing can be followed, if so. */
+  problem?: string;
 }
 
 export interface PluginTold {

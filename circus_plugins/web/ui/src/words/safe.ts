@@ -1,6 +1,6 @@
 /** Text of strangers made fit to be shown: nothing invisible, nothing that reorders, nothing endless. Pure functions. */
 
-/** What of a longer line is shown; the rest is there when it is downloaded. */
+/** What of a longer line is shown. */
 export const SHOWN = 2_000;
 
 // C0 and C1 controls but the tab, and what changes the direction of text, so that a line reads as it is.
