@@ -272,11 +272,16 @@ REGEX: Kind[re.Pattern[str]] = Kind(
 def choice(*words: str, what: str = "") -> Kind[str]:
     """One of a few words, in any case, kept as here; `what` they are, such as `log level`, if there is a word."""
     known = {word.lower(): word for word in words}
+    # What all begin with, such as SOCK_, is no likeness.
+    heads = {word[: word.rfind("_") + 1] for word in known}
+    head = heads.pop() if len(heads) == 1 else ""
+    tails = {word.removeprefix(head): word for word in known}
 
     def pick(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in known:
-            near = nearest(value, words, close=0.6) if isinstance(value, str) else None
-            raise ValueError(f"did you mean {near}?" if near else f"expected one of {', '.join(words)}")
+            tail = value.lower().removeprefix(head) if isinstance(value, str) else ""
+            near = nearest(tail, tails, close=0.6)
+            raise ValueError(f"did you mean {known[tails[near]]}?" if near else f"expected one of {', '.join(words)}")
         return known[value.lower()]
 
     complaint = f"isn't a {what}" if what else "isn't one of the possible words"

@@ -99,7 +99,7 @@ class Option:
             hint = str(error) or f"expected {self.kind.expects}"
             raise OptionError(f"{subject} {self.kind.complaint}", hint=hint) from None
         if self.maximum is not None and value is not None and value > self.maximum:
-            raise OptionError(f"{key!r} is too much", hint=f"the most possible is {self.maximum:g}")
+            raise OptionError(f"{key!r} is {value}", hint=f"the most possible is {self.maximum:g}")
         if self.minimum is not None and value is not None and value < self.minimum:
             raise OptionError(f"{key!r} is {value}", hint=f"the least possible is {self.minimum:g}")
         return value

@@ -8,7 +8,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from circus_core import applying, changing
+from circus_core import applying, changing, rolling
 from circus_core.declarations import Config
 from circus_core.dispatch import handles
 from circus_core.errors import CircusError, OptionError, RequestError, SupersededError, SystemCallError
@@ -130,8 +130,7 @@ def _restart(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Repl
 @handles("reload")
 def _reload(supervisor: Supervisor, request: Request) -> Reply | Awaitable[Reply]:
     manner = {key: request[key] for key in ("graceful", "sequential", "parallel")}
-    if manner["parallel"] is not None and manner["parallel"] < 1:
-        raise RequestError(f"'parallel' is {manner['parallel']}", hint="the least possible is 1")
+    rolling.check(**manner)
     if request.name is None:
         group = supervisor.reload_group(supervisor.in_order(), request.progress, **manner)
         return _answer_group(request, supervisor.background(group, group=True))

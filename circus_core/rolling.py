@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from circus_core.errors import SpawnError
+from circus_core.errors import RequestError, SpawnError
 
 if TYPE_CHECKING:
     from circus_core.process import Process
@@ -62,6 +62,17 @@ class Manner:
     parallel: int = 1
     sequential: bool = False
     fresh: list[Slot] = field(factory=list)
+
+
+def check(*, graceful: bool, sequential: bool, parallel: int | None) -> None:
+    """Raise RequestError where somebody asked for a reload that cannot be, or for two manners at a time."""
+    if parallel is None:
+        return
+    if parallel < 1:
+        raise RequestError(f"'parallel' is {parallel}", hint="the least possible is 1")
+    other = "sequential" if sequential else "" if graceful else "terminate"
+    if other:
+        raise RequestError(f"'parallel' and '{other}' contradict each other", hint="choose one of them")
 
 
 async def reload(slots: Slots, manner: Manner, say: Say) -> dict[str, list[int]]:
@@ -117,6 +128,7 @@ async def _bring_up(slots: Slots, number: int, manner: Manner) -> list[Slot]:
             if each and slots.options.warmup_delay:
                 await asyncio.sleep(slots.options.warmup_delay)
             made.append(slots.open())
+            made[-1].tried = True
             if slots.fill(made[-1]) is None:
                 raise _failure(slots, manner)
         spawned = [slot.process for slot in made if slot.process is not None]
@@ -130,6 +142,8 @@ async def _bring_up(slots: Slots, number: int, manner: Manner) -> list[Slot]:
     except SpawnError:
         await retire_all(slots, made)
         raise
+    for slot in made:
+        slot.tried = False
     return made
 
 

@@ -36,7 +36,10 @@ _numbers = itertools.count(1)
 
 @define(eq=False)
 class Slot:
-    """A place for one process. Empty, it waits for a timer, or was given up."""
+    """A place for one process. Empty, it waits for a timer, or was given up.
+
+    `tried`: whoever opened it waits for its process, and closes it if that does not come up.
+    """
 
     wid: int
     process: Process | None = None
@@ -44,6 +47,7 @@ class Slot:
     failures: int = 0
     restarts: int = 0
     gave_up: str = ""
+    tried: bool = False
     recent: deque[ProcessExited] | None = None
 
     @property

@@ -49,7 +49,8 @@ class Setting:
 class Problem:
     """One mistake, or (when `warning`) one thing that is probably a mistake.
 
-    `others` are further keys of the section without which it would be none; `section` is the title, `watcher:web`.
+    `others` are further keys of the section without which it would be none, and `elsewhere` titles of other sections;
+    `section` is the title, `watcher:web`.
     """
 
     section: str
@@ -59,6 +60,7 @@ class Problem:
     place: Place | None = None
     warning: bool = False
     others: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         section = f"[{self.section}]" if self.section else ""
@@ -143,9 +145,16 @@ def _value(entry: Option, key: str, setting: Setting) -> Any:
 
 
 def independent(problems: Iterable[Problem], mistakes: Iterable[Problem]) -> list[Problem]:
-    """Those problems that are about no key with a mistake, which may be all that is wrong."""
-    wrong = {(each.section, key) for each in mistakes if not each.warning for key in (each.key, *each.others)}
-    return [each for each in problems if wrong.isdisjoint((each.section, key) for key in (each.key, *each.others))]
+    """Those problems that are about no key with a mistake, nor `elsewhere`: that may be all that is wrong."""
+    certain = [each for each in mistakes if not each.warning]
+    wrong = {(each.section, key) for each in certain for key in (each.key, *each.others)}
+    sections = {each.section.lower() for each in certain}
+    return [
+        each
+        for each in problems
+        if wrong.isdisjoint((each.section, key) for key in (each.key, *each.others))
+        and sections.isdisjoint(title.lower() for title in each.elsewhere)
+    ]
 
 
 def _stand_ins(section: Section, there: set[str]) -> dict[str, object] | None:

@@ -87,6 +87,8 @@ class Upkeep:
             slots.last_exit = exited
             slot.failures = 0 if exited.ready and exited.age >= options.min_uptime else slot.failures + 1
             log.info("%s/%d: pid %d %s after %.1f s", options.name, slot.wid, exited.pid, in_words(code), exited.age)
+        if slot.tried:
+            return
         if not options.respawn:
             self._close(slot, code)
             return

@@ -215,6 +215,7 @@ class Watcher:
         if not self.running:
             return {"stopped": [], "started": [], "kept": []} if running else {"stopped": [], **await self._start(say)}
         outcome = await rolling.reload(self.slots, manner, say)
+        self.slots.last_error = ""
         self._settle(operating=True)
         self._around.bus.publish(WatcherReloaded(watcher=self.name))
         return outcome

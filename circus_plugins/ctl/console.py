@@ -56,9 +56,16 @@ def _count(reply: Reply) -> list[str]:
     return ["ok" if number is None else str(number)]
 
 
+def in_groups(sockets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sockets by descriptor, but those of one name together, where the first of them is."""
+    found = sorted(sockets, key=lambda entry: entry["fd"])
+    first = {entry["name"]: entry["fd"] for entry in reversed(found)}
+    return sorted(found, key=lambda entry: first[entry["name"]])
+
+
 def _sockets(reply: Reply) -> list[str]:
     found = []
-    for entry in sorted(reply["sockets"], key=lambda entry: entry["fd"]):
+    for entry in in_groups(reply["sockets"]):
         where = entry["path"] if "path" in entry else f"{entry['host']}:{entry['port']}"
         found.append(f"{entry['fd']}:socket '{entry['name']}' at {where}")
     return found

@@ -76,7 +76,7 @@ def _schema(reply: Reply, terminal: Terminal) -> list[str]:
 
 def _sockets(reply: Reply, terminal: Terminal) -> list[str]:
     rows = []
-    for entry in sorted(reply["sockets"], key=lambda entry: entry["fd"]):
+    for entry in console.in_groups(reply["sockets"]):
         where = entry["path"] if "path" in entry else f"{entry['host']}:{entry['port']}"
         users = ", ".join(entry.get("watchers") or ())
         rows.append([entry["name"], where, str(entry["fd"]), str(entry.get("backlog", "")), _queue(entry), users])
@@ -90,7 +90,7 @@ def _queue(entry: dict[str, Any]) -> Cell:
         return Cell("-", "dim")
     text = f"{entry['waiting']}/{entry['limit']}" + ("" if entry.get("listens", True) else " bytes")
     if entry.get("dropped"):
-        text += f", {entry['dropped']} lost"
+        text += f", {entry['dropped']} tries lost" if entry.get("listens", True) else f", {entry['dropped']} lost"
     return Cell(text, "bad" if entry["waiting"] > entry["limit"] else "busy" if entry.get("dropped") else "")
 
 

@@ -156,7 +156,6 @@ class Notified:
         """As in Way."""
         status = self._notices.status
         refused = self._notices.refused
-        more = f"; its last status is: {status}" if status else ""
-        return f"has not said READY=1 at $NOTIFY_SOCKET{more}" + (
-            f"; {refused} messages came from another user" if refused else ""
-        )
+        others = f" ({refused} messages came from another user)" if refused else ""
+        said = f"has said {status!r} and not READY=1" if status else "has not said READY=1"
+        return f"{said} at $NOTIFY_SOCKET{others}"

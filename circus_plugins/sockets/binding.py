@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circus_core import open_files
@@ -199,6 +200,14 @@ def _refused(options: SocketOptions, error: OSError, done: str = "opened") -> Ci
     return CircusError(_words(options, error, done), hint=_hint(options, error))
 
 
+def _first_for_everybody() -> int:
+    """The first port that one need not be root for (ip-sysctl)."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    except OSError:
+        return 1024
+
+
 def _hint(options: SocketOptions, error: OSError) -> str:
     match error.errno:
         case errno.EMFILE:
@@ -207,8 +216,12 @@ def _hint(options: SocketOptions, error: OSError) -> str:
             return "only root may choose an interface"
         case errno.EPERM if options.unix:
             return "only root may give a path to another user, or to a group that circusd is not in"
-        case errno.EACCES if not options.unix and options.port < 1024:
-            return "ports below 1024 are for root: choose another, or run circusd as root"
+        case errno.EACCES if not options.unix and options.port < _first_for_everybody():
+            first = _first_for_everybody()
+            return (
+                f"ports below {first} are for root: choose another, have systemd open it by a .socket unit, give"
+                f" circusd CAP_NET_BIND_SERVICE, or set net.ipv4.ip_unprivileged_port_start = {options.port} by sysctl"
+            )
         case errno.EACCES:
             return "circusd's user may not write to the folder"
         case errno.ENOENT if options.unix:

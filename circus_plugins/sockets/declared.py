@@ -17,8 +17,9 @@ LISTSOCKETS = Command(
     "listsockets", Role.VIEW, "List the sockets that circusd has open, what waits there, and who uses them.",
     replies={
         "sockets": "fd, name, backlog, and host and port, or path, of each; `waiting` connections of at most `limit`,"
-        " or bytes of datagrams if not `listens`; how many were `dropped`; the `watchers` that use it; with"
-        " so_reuseport the `pids` that have it. What the kernel does not tell is null."
+        " or bytes of datagrams if not `listens`; how many datagrams, or attempts to connect, were `dropped` (a client"
+        " that is not answered tries again, and counts again); the `watchers` that use it; with so_reuseport the `pids`"
+        " that have it. What the kernel does not tell is null."
     },
     example="circusctl listsockets",
 )  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.sockets.groups import Group
 from circus_plugins.sockets.queues import measured
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterable, Mapping, Sequence
 
     from circus_plugins.sockets.held import Held
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def listed(held: Mapping[str, Held | Group], watchers: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """All that are open, by descriptor; `watchers` are the names of those that use a socket, by its name."""
+    """All that are open, by descriptor, those of a group together; `watchers` are the names of those that use one."""
     each = [(name, entry, one) for name, entry in held.items() for one in entry.sockets]
     queues = measured(one for _name, _entry, one in each)
     rows = [
         {**_described(entry.options, one, queue), "watchers": list(watchers.get(name, ())), **_whose(entry, one)}
         for (name, entry, one), queue in zip(each, queues, strict=True)
     ]
-    return sorted(rows, key=lambda row: row["fd"])
+    rows.sort(key=lambda row: row["fd"])
+    # Those of a group stand where its first is.
+    first = {row["name"]: row["fd"] for row in reversed(rows)}
+    return sorted(rows, key=lambda row: first[row["name"]])
 
 
 def at(held: Mapping[str, Held | Group], names: Iterable[str]) -> list[tuple[str, socket.socket]]:
@@ -38,12 +41,19 @@ def trouble(held: Mapping[str, Held | Group], names: Iterable[str]) -> str:
     """What was turned away at sockets, or is going to be, in words; nothing if all is well."""
     found = []
     sockets = at(held, names)
-    for (where, _one), queue in zip(sockets, measured(one for _where, one in sockets), strict=True):
+    for (where, one), queue in zip(sockets, measured(one for _where, one in sockets), strict=True):
         if queue.full:
             found.append(f"{where} is full: {queue.waiting} wait, and more are turned away")
         if queue.dropped:
-            found.append(f"{queue.dropped} were turned away at {where} since it was opened")
+            found.append(f"{queue.dropped} {_what(one)} turned away at {where} since it was opened")
     return "; ".join(found)
+
+
+def _what(one: socket.socket) -> str:
+    # The kernel counts packets, and a client that nobody answers sends another one.
+    if one.type == socket.SOCK_DGRAM:
+        return "datagrams were"
+    return "attempts to connect, some by clients that try again, were"
 
 
 def address(one: socket.socket) -> str:

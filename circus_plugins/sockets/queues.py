@@ -27,7 +27,8 @@ _MEMINFO = struct.Struct("=9I")
 @frozen
 class Queue:
     """What waits at a socket: `waiting` connections of at most `limit`, or bytes of datagrams. `dropped` counts
-    connections or datagrams that were turned away since it was opened. None is what the kernel does not tell."""
+    datagrams that were turned away since it was opened, or attempts to connect: a client that is not answered tries
+    again, after 1, 3 and 7 s, and each counts. None is what the kernel does not tell."""
 
     waiting: int | None = None
     limit: int | None = None

@@ -67,7 +67,8 @@ def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> It
             keys = [key for key in ("cmd", "args", "shell_args") if name in str(getattr(watcher, key)).lower()]
             key = "stdin_socket" if name == stdin else next(iter(keys), "env")
             key = activation.OPTION if name in activation.named(watcher) else key
-            yield Problem(title, key, f"there is no [socket:{name}]", hint(name, known))
+            missing = f"socket:{name}"
+            yield Problem(title, key, f"there is no [{missing}]", hint(name, known), elsewhere=(missing,))
     for key in ("use_sockets", activation.OPTION):
         if watcher.extra.get(key) is True and not known:
             message, advice = "there is no [socket:NAME] section", "write one, or drop this"

@@ -233,7 +233,7 @@ async def test_a_name_with_a_control_character_is_refused(supervise, name):
 async def test_more_processes_than_any_machine_can_bear_are_refused(supervise):
     async with supervise(watcher("w", numprocesses=0)) as run:
         for command, more in (("set", {"options": {"numprocesses": 10**30}}), ("incr", {"nb": 10**30})):
-            with pytest.raises(CircusError, match="'numprocesses' is too much") as raised:
+            with pytest.raises(CircusError, match=f"'numprocesses' is {10**30}") as raised:
                 await run.call(command, name="w", **more)
             assert raised.value.hint == "the most possible is 100000"
         assert (await run.call("numprocesses", name="w"))["numprocesses"] == 0

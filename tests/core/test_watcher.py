@@ -347,6 +347,17 @@ async def test_a_reload_of_less_than_one_at_a_time_is_refused(supervise):
             await run.call("reload", name="w", parallel=0)
 
 
+@pytest.mark.parametrize("other", [{"sequential": True}, {"graceful": False}])
+@pytest.mark.parametrize("which", [{"name": "w"}, {}])
+async def test_a_reload_in_two_manners_at_a_time_is_refused(supervise, which, other):
+    async with supervise(watcher("w")) as run:
+        before = run.pids("w")
+        with pytest.raises(CircusError, match=r"'parallel' and '(sequential|terminate)' contradict") as raised:
+            await run.call("reload", parallel=2, **which, **other)
+        assert (raised.value.code, raised.value.hint) == ("bad-request", "choose one of them")
+        assert run.pids("w") == before
+
+
 async def test_reload_sequential(supervise):
     async with supervise(watcher("w", numprocesses=2)) as run:
         since = many(run)
@@ -772,6 +783,13 @@ async def test_a_reload_whose_new_process_dies_before_it_is_ready_leaves_the_old
         with pytest.raises(CircusError, match="the old processes go on"):
             await reloading
         assert run.pids("w") == before
+        slots = run.supervisor.watcher("w").slots
+        # Nothing was restarted, and no further try is planned.
+        assert (slots.restarts, run.events.named("restart_delayed")) == (0, [])
+        assert slots.last_error == f"pid {spawned.pid} was killed by SIGKILL before it was ready"
+        ready.answers = [True]
+        await run.call("reload", name="w", waiting=True)
+        assert (slots.restarts, slots.last_error) == (0, "")
 
 
 async def test_a_process_that_is_not_ready_is_replaced(supervise):

@@ -36,6 +36,9 @@ LINE = "42  python bob 0 12.34M 1.00G 0.5 1.234 0:01.7"
         ("restart", {"info": {"started": [1], "stopped": [2], "kept": []}}, ["ok"]),
         ("add", {"started": [1], "kept": []}, ["ok"]),
         ("quit", {}, ["ok"]),
+        ("listsockets", {"sockets": [{"fd": fd, "name": name, "path": "/x"}
+                                     for fd, name in ((5, "b"), (4, "a"), (9, "a"))]},
+         ["4:socket 'a' at /x", "9:socket 'a' at /x", "5:socket 'b' at /x"]),
         ("listsockets", {"sockets": [{"fd": 7, "name": "u", "backlog": 9, "path": "/run/u"},
                                      {"fd": 5, "name": "t", "backlog": 9, "host": "127.0.0.1", "port": 80}]},
          ["5:socket 't' at 127.0.0.1:80", "7:socket 'u' at /run/u"]),

@@ -40,7 +40,7 @@ def test_one_that_says_so_by_the_notify_protocol(circusd: Start, tmp_path: Path)
 cmd = {program(tmp_path, code)}
 ready = notify
 """)
-    lacking = "has not said READY=1 at $NOTIFY_SOCKET; its last status is: loads"
+    lacking = "has said 'loads' and not READY=1 at $NOTIFY_SOCKET"
     until(lambda: lacking in facts(run, "w").get("not ready", ""))
     go.touch()
     until(lambda: states(run, "w") == ["ready"])

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from circus_core.errors import CircusError
 from circus_core.testing import until
-from circus_plugins.sockets.binding import opened
+from circus_plugins.sockets.binding import _refused, opened
 from circus_plugins.sockets.held import Sockets
 from tests.plugins.sockets.serving import answer, call, checked, listed, made, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from circus_core.testing import Circusd
 
@@ -208,3 +209,13 @@ def test_nothing_is_left_of_what_let_two_stand_beside_each_other() -> None:
         assert one.getsockname() == (host, port)
         assert one.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == reuse
     sockets.close()
+
+
+def test_a_port_for_root_has_several_ways_out() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if not first:
+        pytest.skip("any user may have any port here")
+    error = _refused(made(port=first - 1), PermissionError(errno.EACCES, "Permission denied"))
+    assert error.hint.startswith(f"ports below {first} are for root: ")
+    for way in ("socket unit", "CAP_NET_BIND_SERVICE", f"net.ipv4.ip_unprivileged_port_start = {first - 1}"):
+        assert way in error.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import socket
 import subprocess
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from circus_plugins.sockets.binding import opened
+from circus_plugins.sockets.held import Held, Sockets
+from circus_plugins.sockets.listing import address, trouble
+from circus_plugins.sockets.listing import listed as rows
 from circus_plugins.sockets.queues import Queue, measured
 from tests.plugins.sockets.serving import call, listed, made
 
@@ -55,8 +59,27 @@ def test_connections_and_datagrams(tmp_path: Path) -> None:
         tcp_queue, unix_queue = measured(sockets)[:2]
         assert (tcp_queue.full, tcp_queue.waiting, unix_queue.full, unix_queue.waiting) == (True, 6, True, 8)
         assert tcp_queue.dropped
+        said = trouble({"web": Held(made(), tcp)}, ["web"])
+        where = re.escape(address(tcp))
+        assert re.fullmatch(
+            rf"{where} is full: 6 wait, and more are turned away; \d+ attempts to connect, some by clients that try"
+            rf" again, were turned away at {where} since it was opened",
+            said,
+        )
         for client in clients:
             client.close()
+
+
+def test_those_of_a_group_are_listed_together() -> None:
+    sockets = Sockets()
+    sockets.want({"group": made(name="group", so_reuseport=True), "other": made(name="other")})
+    assert sockets.settle() == []
+    for wid in range(3):
+        sockets.get("group").take(("w", wid), lambda: 3)
+    found = rows(sockets.open(), {"other": ["w"]})
+    assert [row["name"] for row in found] == ["group", "group", "group", "other"]
+    assert [row["fd"] for row in found] != sorted(row["fd"] for row in found)
+    sockets.close()
 
 
 @pytest.mark.covers("command:listsockets")

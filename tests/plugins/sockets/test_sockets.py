@@ -224,6 +224,30 @@ stdin_socket = cache
     done = checked(file)
     assert "[watcher:one] cmd: there is no [socket:bd]" in done.stderr
     assert "[watcher:two] stdin_socket: there is no [socket:cache] (there are db)" in done.stderr
+    long = "a" * 108
+    file.write_text(f"""\
+[socket:db]
+port = 70000
+[socket:kind]
+type = SOCK_FOO
+[socket:near]
+type = SOCK_STREEM
+[socket:path]
+path = {long}
+[socket:name]
+path = @{long}
+[watcher:one]
+cmd = sleep $(circus.sockets.db)
+""")
+    # What is there and has mistakes is not said to be missing.
+    assert checked(file).stderr.splitlines() == [
+        f"{file}:2: [socket:db] port: 'port' is 70000 (the most possible is 65535)",
+        f"{file}:4: [socket:kind] type: 'SOCK_FOO' isn't one of the possible words"
+        " (expected one of SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET)",
+        f"{file}:6: [socket:near] type: 'SOCK_STREEM' isn't one of the possible words (did you mean SOCK_STREAM?)",
+        f"{file}:8: [socket:path] path: has 108 bytes, and Linux takes 107 (choose a shorter one)",
+        f"{file}:10: [socket:name] path: has 109 bytes, and Linux takes 108 (choose a shorter one)",
+    ]
 
 
 @pytest.mark.covers("socket-option:family", "socket-option:type", "socket-option:proto")
