@@ -74,8 +74,8 @@ class ProcessView:
 class WatcherView:
     """One watcher, as `status` tells of it; of one that only its figures tell of, the state is empty.
 
-    `wanted` is how many processes there are to be, `trouble` says in words what is not well, `details` is all that
-    `status` said.
+    `wanted` is how many processes there are to be, `trouble` says in words what is not well, `retry` is when a process
+    that is waited for is tried again (0 if none is), `details` is all that `status` said.
     """
 
     name: str
@@ -84,6 +84,7 @@ class WatcherView:
     restarts: int = 0
     since: float = 0.0
     trouble: str = ""
+    retry: float = 0.0
     details: Mapping[str, Any] = field(factory=dict)
     processes: dict[int, ProcessView] = field(factory=dict)
     figures: Figures = field(factory=Figures)
@@ -117,6 +118,7 @@ class WatcherView:
         # Each answer takes another time to arrive, and it is still the same moment.
         self.since = since if abs(since - self.since) > SAME else self.since
         self.trouble = trouble(details)
+        self.retry = min((now + slot["in"] for slot in details.get("waiting") or ()), default=0.0)
         told = {entry["pid"]: entry for entry in details["processes"]}
         self.processes = {pid: self.processes.get(pid) or ProcessView(pid) for pid in told}
         for pid, entry in told.items():

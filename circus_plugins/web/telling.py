@@ -158,6 +158,7 @@ class Telling:
 
 
 def _state(view: WatcherView) -> dict[str, Any]:
+    counting = bool(view.retry) and view.mood != "bad"
     return {
         "name": view.name,
         "state": view.state,
@@ -167,7 +168,9 @@ def _state(view: WatcherView) -> dict[str, Any]:
         "ready": sum(process.state == "ready" for process in view.processes.values()),
         "restarts": view.restarts,
         "since": view.since or None,
-        "trouble": view.trouble,
+        # The browser counts down by itself.
+        "trouble": str(view.details.get("last_error") or "") if counting else view.trouble,
+        "retry": round(view.retry, 1) if counting else None,
         "plugin": view.name.startswith("plugin:") or view.name in OURS,
     }
 

@@ -170,3 +170,10 @@ def test_nothing_is_asked_of_another_host(page: Page, site: Site) -> None:
     page.locator(".graph canvas").first.wait_for()
     assert asked
     assert [url for url in asked if not url.startswith((site.home, site.home.replace("http", "ws")))] == []
+
+
+def test_the_overview_counts_down_to_the_next_try(page: Page) -> None:
+    trouble = page.locator("[data-name=late] .trouble")
+    expect(trouble).to_contain_text(re.compile(r"next try in .*: cannot run /nowhere/to/be/found"))
+    before = trouble.text_content()
+    until(lambda: trouble.text_content() != before, "the countdown goes on")

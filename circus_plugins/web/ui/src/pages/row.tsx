@@ -9,7 +9,7 @@ import type { Watcher } from "../store/picture";
 import { to } from "../store/route";
 import { bytes, percent, span } from "../words/format";
 import { visible } from "../words/safe";
-import { told } from "../words/telling";
+import { awaited, told } from "../words/telling";
 
 export function Row({ watcher, top, index }: { watcher: Watcher; top: number; index: number }) {
   const chosen = selected.value.has(watcher.name);
@@ -37,9 +37,9 @@ export function Row({ watcher, top, index }: { watcher: Watcher; top: number; in
           </a>
           {watcher.plugin && <span class="tag">plugin</span>}
         </div>
-        {watcher.trouble && (
+        {(watcher.trouble || watcher.retry) && (
           <div class={`trouble cut ${watcher.mood}`} title={visible(watcher.trouble)}>
-            {visible(watcher.trouble)}
+            {visible(awaited(watcher.retry, now.value + picture.value.ahead) + watcher.trouble)}
           </div>
         )}
       </div>

@@ -15,6 +15,8 @@ export interface RowTold {
   restarts: number;
   since: number | null;
   trouble: string;
+  /** When the next try is, where a process is waited for. */
+  retry?: number | null;
   plugin: boolean;
   cpu: number | null;
   memory: number | null;

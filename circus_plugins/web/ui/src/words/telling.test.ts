@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ending, mood, reasons, spoken, words } from "./telling";
+import { awaited, ending, mood, reasons, spoken, words } from "./telling";
 
 const event = (name: string, more = {}) => ({ event: name, seq: 1, at: 1, ...more });
 
@@ -27,6 +27,12 @@ test("an exit is told in words", () => {
   expect(ending({ signal: 11, signal_name: "SIGSEGV" })).toBe("killed by SIGSEGV");
   expect(ending({ signal: 40 })).toBe("killed by signal 40");
   expect(ending({ exit_code: -9 })).toBe("killed by SIGKILL");
+});
+
+test("the next try is counted down to", () => {
+  expect(awaited(null, 10)).toBe("");
+  expect(awaited(12.5, 10)).toBe("next try in 3 s: ");
+  expect(awaited(9, 10)).toBe("next try: ");
 });
 
 test("a watcher is down for reasons", () => {

@@ -43,6 +43,12 @@ export function words(event: EventTold): string {
 /** The state of a watcher in a word: one that was given up is active to circusd, and that is not what anybody would say. */
 export const told = ({ mood, state }: { mood: Mood; state: string }): string => (mood === "bad" ? "gave up" : state || "seen");
 
+/** How long the next try is off, before why: `next try in 3 s: `. */
+export function awaited(retry: number | null | undefined, now: number): string {
+  if (!retry) return "";
+  return retry > now ? `next try in ${span(Math.ceil(retry - now))}: ` : "next try: ";
+}
+
 function field(name: string, each: unknown): string {
   if (typeof each !== "number") return `${spoken(name)} ${value(each)}`;
   return name === "signum" ? signalName(each) : `${spoken(name)} ${Math.round(each * 100) / 100}`;
