@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UNITS = "BKMGTPEZY"
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def duration(seconds: float | None) -> str:
@@ -32,6 +37,14 @@ def size(number: float) -> str:
 def bytes_of(written: str) -> int:
     """The bytes of a size as Circus writes it in its figures: `512B`, `12.34M`. Raises ValueError for another text."""
     return round(float(written[:-1]) * (1 << 10 * UNITS.index(written[-1:] or "?")))
+
+
+def sparkline(values: Iterable[float | None], width: int, top: float) -> str:
+    """The latest values as one character each, the highest bar for `top`; blanks where there is none."""
+    latest = list(values)[-width:]
+    step = max(top, 1e-9) / len(BARS)
+    bars = (" " if value is None else BARS[max(min(int(value / step), len(BARS) - 1), 0)] for value in latest)
+    return "".join(bars).rjust(width)
 
 
 def signal_name(number: int) -> str:

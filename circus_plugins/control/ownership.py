@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 REASON = "uid does not match endpoint_owner"
 """PROTOCOL.md 1.5, add."""
-ADMITTED = frozenset({"add", "set", "rm", "reloadconfig", "quit", "ipython", "plugins_rm", "plugin_report"})
+ADMITTED = frozenset(
+    {"add", "set", "rm", "reloadconfig", "quit", "ipython", "plugins_rm", "plugin_report", "history_answer"}
+)
 """The commands for administrators that cannot have anything run as circusd's user, or are judged here one by one.
 
-With `plugin_report` comes a token that only the processes of plugins have.
+With `plugin_report` comes a token that only the processes of plugins have; `history_answer` is data, and runs nothing.
 """
 HARMLESS = (Effect.NOW, Effect.SCALE)
 """What an option takes, to be in force, that decides neither what is launched nor what becomes of its output."""

@@ -75,7 +75,8 @@ def give_up(stream: TextIO) -> None:
 
 
 def _lines(command: str, properties: dict[str, Any], answer: dict[str, Any], settings: Settings) -> list[str]:
-    if for_people(settings) or (command == "status" and "details" in answer):
+    drawn = command == "history" or (command == "status" and "details" in answer)
+    if drawn or for_people(settings):
         from circus_plugins.ctl import screen
         from circus_plugins.ctl.tables import Terminal
 

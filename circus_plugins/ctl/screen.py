@@ -25,6 +25,10 @@ def lines(command: str, reply: Reply, properties: Reply, terminal: Terminal) -> 
         from circus_plugins.ctl import status
 
         return status.draw(reply, terminal)
+    if command == "history":
+        from circus_plugins.ctl import history
+
+        return history.draw(reply, terminal)
     view = _VIEWS.get(command)
     if view is not None:
         return view(reply, terminal)

@@ -16,7 +16,7 @@ from circus_plugins.client.follow import TOPICS
 from circus_plugins.client.wire import NoAnswerError, events_endpoint
 from circus_plugins.doors.address import silence
 from circus_plugins.picture.measures import TOPIC, Measures
-from circus_plugins.picture.views import STATS
+from circus_plugins.picture.views import PAST, STATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -31,6 +31,10 @@ ANSWER = 2.0
 """Seconds after which an endpoint that says nothing to a request may be one that only publishes."""
 AGAIN = 1.0
 """Seconds until a circusd that does not answer is tried again."""
+VALUES = 50_000
+"""So many values of the past are asked for at once, at most."""
+FEW = 8
+"""So many values of a figure are hardly worth asking for."""
 MANY = 20
 """Changed watchers from which on all are asked for in one request."""
 
@@ -68,6 +72,8 @@ class Live:
         self._all = False
         self._anew = True
         self._wake = asyncio.Event()
+        # Set once it is known who there is.
+        self._there = asyncio.Event()
 
     async def run(self) -> None:
         """Until it is cancelled; raises ForbiddenError where circusd refuses this client, and EndpointError for
@@ -103,7 +109,9 @@ class Live:
         options = (await client.call("globaloptions"))["options"]
         stats = events_endpoint(client.endpoint, options.get("stats_endpoint") or "")
         figures = [self._hear_figures(client, stats)] if stats else []
-        return [self._hear_events(client), self._ask(client), self._ask_figures(client), *figures]
+        self._there = asyncio.Event()
+        asking = [self._ask(client), self._ask_figures(client), self._recall(client)]
+        return [self._hear_events(client), *asking, *figures]
 
     def tidy(self) -> None:
         """Forget who is silent, where only figures tell who there is; to be called now and then."""
@@ -192,6 +200,7 @@ class Live:
         self.picture.take((await client.call("status", extended=True))["details"])
         self.picture.take_sockets((await client.call("listsockets"))["sockets"])
         self._measures.known = True
+        self._there.set()
 
     async def _ask_one(self, client: AsyncClient, name: str) -> None:
         try:
@@ -230,3 +239,18 @@ class Live:
                 if self.picture.sockets:
                     self.picture.take_sockets((await client.call("listsockets"))["sockets"])
                 self._changed()
+
+    async def _recall(self, client: AsyncClient) -> None:
+        """Begin with what was before, where that is kept."""
+        await self._there.wait()
+        last = VALUES // (3 * (1 + len(self.picture.watchers) + self.picture.processes))
+        processes = last >= FEW
+        try:
+            past = await client.call(
+                "history", last=min(last, PAST) if processes else PAST, step=0, processes=processes
+            )
+        except CircusError:  # it is not kept, or there is no such command: it begins with nothing
+            return
+        if past["step"] == past["interval"]:
+            self._measures.recalled(past)
+            self._changed()

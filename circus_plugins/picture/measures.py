@@ -10,7 +10,7 @@ from circus_plugins.phrases import bytes_of
 from circus_plugins.picture.views import ProcessView, SocketView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from circus_plugins.picture.views import Figures, Picture, WatcherView
 
@@ -59,6 +59,21 @@ class Measures:
         """Take the answer of `dstats`, as far as it is about circusd itself."""
         if isinstance(info.get("cpu"), int | float):
             self._measure(self._picture.circusd, info["cpu"], rss(info))
+
+    def recalled(self, past: Mapping[str, Any]) -> None:
+        """Take the answer of `history`, as far as it is about who is known here."""
+        step = past["step"]
+        moments = [past["begin"] + (place + 1) * step for place in range(past["points"])]
+        streamers = [line for name, line in past["watchers"].items() if name in OWN]
+        self._picture.circusd.recalled(_points(moments, [past.get("circusd") or {}, *streamers]), step)
+        for name, line in past["watchers"].items():
+            if name.lower() in self._picture.watchers:
+                self._picture.watchers[name.lower()].figures.recalled(_points(moments, [line]), step)
+        for name, lines in past["processes"].items():
+            watcher = self._picture.watchers.get(name.lower())
+            for line in lines:
+                if watcher is not None and line["running"] and line["pid"] in watcher.processes:
+                    watcher.processes[line["pid"]].figures.recalled(_points(moments, [line]), step)
 
     def expire(self) -> None:
         """Forget who is silent, where only figures tell who there is."""
@@ -130,3 +145,14 @@ def rss(told: Mapping[str, Any]) -> int:
 
 def _memory(told: Mapping[str, Any]) -> int:
     return int(told.get("rss") or 0)
+
+
+def _points(
+    moments: Iterable[float], lines: Iterable[Mapping[str, Sequence[Any]]]
+) -> Iterator[tuple[float, float, int]]:
+    """When, and what those did together of whom something is known then."""
+    there = [line for line in lines if line]
+    for at, *values in zip(moments, *(zip(line["cpu"], line["rss"], strict=True) for line in there), strict=False):
+        known = [(cpu, memory) for cpu, memory in values if cpu is not None]
+        if known:
+            yield at, sum(cpu for cpu, _memory in known), sum(memory for _cpu, memory in known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PAST = 120
 """So many earlier values are kept of each figure."""
@@ -46,6 +46,18 @@ class Figures:
         self.cpus.append(cpu)
         self.memories.append(memory)
         self.times.append(time.time())
+
+    def recalled(self, points: Iterable[tuple[float, float, int]], step: float) -> None:
+        """So they were at these epoch seconds, oldest first, of which each stands for `step` seconds; what is known of
+        before and after stays."""
+        told = list(points)
+        if not told:
+            return
+        kept = list(zip(self.times, self.cpus, self.memories, strict=True))
+        before = [point for point in kept if point[0] < told[0][0] - step / 2]
+        after = [point for point in kept if point[0] > told[-1][0] + step / 2]
+        times, cpus, memories = zip(*before, *told, *after, strict=True)
+        self.times, self.cpus, self.memories = deque(times, PAST), deque(cpus, PAST), deque(memories, PAST)
 
     def unknown(self) -> None:
         """Nobody measures it any more."""

@@ -1,4 +1,5 @@
-"""The plugin `statistics`: circusd says what processes use when it is asked, and has a streamer where it is wanted.
+"""The plugin `statistics`: circusd says what processes use and used when it is asked, and has a streamer where it is
+wanted.
 
 The streamer, which tells it all the time, is the plugin `stats` in `circus_plugins.stats.streamer`: it has a process of
 its own. This module reads no figures, and imports the rest once somebody asks.
@@ -10,29 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from circus_core.kinds import BOOLEAN
 from circus_core.plugin import CircusPlugin, hookimpl, hookspec
-from circus_core.requests import NAME, Argument, Command, Role
 from circus_core.structure import Problem
 from circus_plugins.doors.address import STATS, default_endpoint, parse
 from circus_plugins.doors.terms import ENDPOINT, mistakes
+from circus_plugins.stats import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from circus_core.document import Document, RawSection
+    from circus_core.errors import CircusError
     from circus_core.model import Config, ProcessRef
     from circus_core.plugin import Registry
-    from circus_core.requests import Reply, Request
+    from circus_core.requests import Command, Handler
     from circus_plugins.stats.asked import Asked
+    from circus_plugins.stats.history.questions import Questions
 
 STREAMER = "stats"
 OTHERS = ("endpoint", "pubsub_endpoint")
 """The endpoints that circusd opens itself."""
-EXTENDED = Argument(
-    "extended", "boolean", "Add threads, open files, bytes read and written, restarts and the cgroup.", default=False
-)
-PSS = Argument(
-    "pss", "boolean", "With extended: the share of memory that is its own, which takes long to find out.", default=False
-)
 
 
 class Additions:
@@ -48,13 +43,14 @@ class Additions:
 
 
 class Statistics(CircusPlugin):
-    """Answers `stats` and `dstats`."""
+    """Answers `stats` and `dstats`, and has the streamer answer `history`."""
 
     name = "statistics"
 
     def __init__(self) -> None:
         self._supervisor: Any = None
         self._asked: Asked | None = None
+        self._questions: Questions | None = None
         self._ready: dict[int, float] = {}
 
     def circus_add_hookspecs(self) -> type:
@@ -97,41 +93,22 @@ class Statistics(CircusPlugin):
     def circus_locate_endpoint(self, option: str) -> str | None:
         """Where statistics are published, if they are."""
         config: Config = self._supervisor.config
-        if option != "stats_endpoint" or not any(each.use == STREAMER for each in config.plugins.values()):
+        streamer = next((name for name, each in config.plugins.items() if each.use == STREAMER), None)
+        if option != "stats_endpoint" or streamer is None:
             return None
-        return str(config.supervisor.extra.get(option) or default_endpoint(STATS))
+        own = config.raw_plugins.get(streamer, {}).get(option)
+        return str(own.value if own is not None else config.supervisor.extra.get(option) or default_endpoint(STATS))
 
     def circus_register_commands(self, registry: Registry) -> None:
-        """`stats` and `dstats`."""
-        figures = (
-            "in the keys of Circus: cpu in percent of one core, mem in percent of the machine's memory, and others"
-        )
-        registry.command(
-            Command(
-                "stats", Role.VIEW, "Show what processes use.", NAME,
-                Argument("process", "integer", "Only the process with this pid.", positional=True),
-                EXTENDED, PSS,
-                help="The CPU figure is of the time since it was last asked for, of half a second at least; of a"
-                " process that was not asked for within ten minutes, of its whole life.",
-                replies={
-                    "infos": f"without a name: an object per watcher, of an object per pid, {figures}",
-                    "info": "with a name: an object per pid; with a process: its object",
-                    "name": "with a name: as it was given",
-                    "process": "with a process: its pid",
-                },
-                example="circusctl stats web",
-            ),
-            self._stats,
-        )  # fmt: skip
-        registry.command(
-            Command(
-                "dstats", Role.VIEW, "Show what circusd itself uses.", EXTENDED, PSS,
-                help="The CPU figure is as that of `stats`.",
-                replies={"info": f"the object of circusd and, as `children`, of each process it started, {figures}"},
-                example="circusctl dstats",
-            ),
-            self._dstats,
-        )  # fmt: skip
+        """`stats`, `dstats`, and those of the history."""
+        work: dict[Command, Handler] = {
+            requests.STATS: lambda _supervisor, request: self._now().stats(request),
+            requests.DSTATS: lambda _supervisor, request: self._now().dstats(request),
+            requests.HISTORY: lambda _supervisor, request: self._before().ask(request),
+            requests.HISTORY_ANSWER: lambda _supervisor, request: self._before().answered(request),
+        }
+        for command, handler in work.items():
+            registry.command(command, handler)
 
     def circus_startup(self, supervisor: Any) -> None:
         """Nothing is done before somebody asks."""
@@ -144,16 +121,29 @@ class Statistics(CircusPlugin):
     def circus_process_exited(self, event: Any) -> None:
         """Forget that."""
         self._ready.pop(event.pid, None)
+        if self._questions is not None:
+            self._questions.ended(event.pid)
 
-    def _at_work(self) -> Asked:
+    def circus_shutdown(self) -> None:
+        """Nobody is asked any more."""
+        if self._questions is not None:
+            self._questions.close()
+
+    def _now(self) -> Asked:
         if self._asked is None:
             from circus_plugins.stats.asked import Asked
 
             self._asked = Asked(self._supervisor, self._ready)
         return self._asked
 
-    def _stats(self, _supervisor: Any, request: Request) -> Awaitable[Reply]:
-        return self._at_work().stats(request)
+    def _before(self) -> Questions:
+        if self._questions is None:
+            from circus_plugins.stats.history.questions import Questions
 
-    def _dstats(self, _supervisor: Any, request: Request) -> Awaitable[Reply]:
-        return self._at_work().dstats(request)
+            self._questions = Questions(self._supervisor, self._absent)
+        return self._questions
+
+    def _absent(self) -> CircusError:
+        from circus_plugins.stats.history.questions import absent
+
+        return absent(self._supervisor.config, STREAMER)

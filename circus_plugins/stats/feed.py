@@ -1,4 +1,4 @@
-"""What is published of one look at everybody: Circus' topics and payloads (PROTOCOL.md 3.2), and more beside.
+"""Looks at everybody, and what is published of a look: Circus' topics and payloads (PROTOCOL.md 3.2), and more beside.
 
 It keeps who is looked at for as long as somebody wants it, and forgets everything then.
 """
@@ -16,7 +16,7 @@ from circus_plugins.stats import proc, words
 from circus_plugins.stats.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from circus_core.events import ProcessExited
     from circus_plugins.stats.known import Group, Known, Processes
@@ -39,34 +39,58 @@ class Past:
 
 
 @define(eq=False)
-class Feed:
-    """Rounds of looks at the processes of circusd's watchers. `more` finds further JSON members for a pid.
+class Seen:
+    """A watcher at the last look, or, without a group, circusd itself: its processes, and what they used together.
 
-    `circusd` is the pid of who started them."""
+    `cpu` is in percent of one core, `rss` in bytes, `oldest` in seconds. `past` are those that ended since the look
+    before, and `late` what they used that no look had told.
+    """
+
+    group: Group | None
+    processes: list[tuple[Known | None, Watched]] = field(factory=list)
+    cpu: float = 0.0
+    rss: int = 0
+    oldest: float = 0.0
+    past: Past = field(factory=Past)
+    late: float = 0.0
+
+
+@define(eq=False)
+class Feed:
+    """Looks at the processes of circusd's watchers. `more` finds further JSON members for a pid.
+
+    `circusd` is the pid of who started them. With `all` they are looked at whoever has subscribed. `seen` is what the
+    last look found, `at` when that was, by the clock that counts the time of a suspended machine too, and `seconds` how
+    long after the look before, by the clock that does not.
+    """
 
     processes: Processes
     more: Callable[[int], str] = lambda _pid: ""
     circusd: int = 0
+    all: bool = False
+    seen: list[Seen] = field(factory=list)
+    at: float = 0.0
+    seconds: float = 0.0
     _watched: dict[Known, Watched] = field(factory=dict)
     _own: dict[str, Watched] = field(factory=dict)
     _past: dict[str, Past] = field(factory=dict)
-    _at: float = 0.0
+    _steady: float = 0.0
 
     def begin(self, topics: Collection[bytes]) -> None:
-        """Have a first look, so that the first round is of the time since then; or leave out who is not wanted now."""
-        if not self._at:
-            self._at = time.monotonic()
+        """Have a first look, so that the next one is about the time since then; or leave out who is not wanted now."""
+        if not self._steady:
+            self._steady = time.monotonic()
         kept: dict[Known, Watched] = {}
         for group in self._groups():
-            if wanted(group.topic, topics):
+            if self.all or wanted(group.topic, topics):
                 for known in group.processes.values():
                     kept[known] = self._watched.get(known) or self._watch(known)
         for known, watched in self._watched.items():
             if known not in kept:
                 watched.close()
         self._watched = kept
-        if wanted(CIRCUS, topics):
-            self._look_at_own()
+        if self.all or wanted(CIRCUS, topics):
+            self._find_own()
 
     def end(self) -> None:
         """Forget everything, and close every descriptor."""
@@ -75,12 +99,13 @@ class Feed:
         self._watched.clear()
         self._own.clear()
         self._past.clear()
-        self._at = 0.0
+        self.seen = []
+        self._steady = 0.0
 
     def exited(self, event: ProcessExited, known: Known | None) -> None:
         """Count what a process used up to its end, even if it was never looked at."""
         watched = self._watched.pop(known, None) if known is not None else None
-        if not self._at:
+        if not self._steady:
             return
         told = watched.ticks / proc.HERTZ if watched is not None else 0.0
         if watched is not None:
@@ -96,46 +121,58 @@ class Feed:
         if watched is not None:
             watched.refix(_fixed(known))
 
-    def round(self, topics: Collection[bytes]) -> Iterator[Message]:
-        """Look at everybody who is wanted, and answer what is to be published of it."""
-        began, self._at = self._at, time.monotonic()
+    def look(self, topics: Collection[bytes]) -> None:
+        """Look at everybody who is wanted."""
+        before, self._steady = self._steady, time.monotonic()
+        self.seconds = self._steady - before
+        self.at = time.clock_gettime(time.CLOCK_BOOTTIME)
         past, self._past = self._past, {}
-        boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        for group in self._groups():
-            if wanted(group.topic, topics):
-                ended = past.get(group.name.lower())
-                if group.processes or ended is not None:
-                    yield from self._group(group, ended or Past(), boot, self._at - began)
+        self.seen = [
+            self._look_at(group, past.get(group.name.lower()) or Past())
+            for group in self._groups()
+            if self.all or wanted(group.topic, topics)
+        ]
+        if self.all or wanted(CIRCUS, topics):
+            self._find_own()
+            self.seen += [self._look_at_own(name, watched) for name, watched in self._own.items()]
+
+    def messages(self, topics: Collection[bytes]) -> Iterator[Message]:
+        """What is to be published of the last look."""
+        own = []
+        for seen in self.seen:
+            group = seen.group
+            if group is None or group.name in STREAMERS:
+                own.append(seen)
+            elif wanted(group.topic, topics) and (group.processes or seen.past.exited):
+                yield from self._messages(group.topic, [seen])
+                yield group.topic, self._of_watcher(group, seen)
         if wanted(CIRCUS, topics):
-            self._look_at_own()
-            yield from self._circus(boot)
+            yield from self._messages(CIRCUS, own)
+            yield CIRCUS, _sum(own)
 
     def _groups(self) -> list[Group]:
         return [group for group in self.processes.groups.values() if group.name not in STREAMERS]
 
-    def _group(self, group: Group, past: Past, boot: float, seconds: float) -> Iterator[Message]:
-        pids, used, memory, oldest, more = [], 0.0, 0, 0.0, self.more
+    def _look_at(self, group: Group, past: Past) -> Seen:
+        used, memory, first = 0.0, 0, 0
+        processes: list[tuple[Known | None, Watched]] = []
         watched_by = self._watched
         for known in group.processes.values():
             watched = watched_by.get(known)
             if watched is None:
-                # It came since the last round.
+                # It came since the last look.
                 watched = self._watch(known, new=True)
-            if not watched.look():
-                continue
-            age = boot - watched.started / proc.HERTZ
-            pids.append(known.pid)
-            used += watched.cpu
-            memory += watched.rss
-            if age > oldest:
-                oldest = age
-            yield group.topic + b".%d" % known.pid, watched.text(age, more(known.pid))
-        late = words.percent(past.seconds * proc.HERTZ, seconds)
-        yield group.topic, _sum(
-            pids, used, memory, oldest,
-            watcher=group.name, cpu_sum=round(used + late, 1), restarts=sum(group.restarts.values()),
-            exited=past.exited, exited_cpu=round(past.seconds, 3), exited_peak=past.peak_memory,
-        )  # fmt: skip
+            if watched.look():
+                used += watched.cpu
+                memory += watched.rss
+                if not first or watched.started < first:
+                    first = watched.started
+                processes.append((known, watched))
+        late = words.percent(past.seconds * proc.HERTZ, self.seconds)
+        return Seen(group, processes, used, memory, self._age(first), past, late)
+
+    def _age(self, started: int) -> float:
+        return self.at - started / proc.HERTZ if started else 0.0
 
     def _watch(self, known: Known, *, new: bool = False) -> Watched:
         watched = Watched(known.pid, _fixed(known), parent=self.circusd, spawned_at=known.spawned_at)
@@ -145,7 +182,7 @@ class Feed:
                 watched.since(time.monotonic() - proc.age(watched.started))
         return watched
 
-    def _look_at_own(self) -> None:
+    def _find_own(self) -> None:
         names = {"circusd": [self.circusd]}
         if os.getpid() != self.circusd:
             names["circusd-stats"] = [os.getpid()]
@@ -160,15 +197,26 @@ class Feed:
                 before.close()
             self._own[name] = Watched(pids[0], {"name": name})
 
-    def _circus(self, boot: float) -> Iterator[Message]:
-        pids, used, memory, oldest = [], 0.0, 0, 0.0
-        for watched in self._own.values():
-            if watched.look():
+    def _look_at_own(self, name: str, watched: Watched) -> Seen:
+        group = self.processes.groups.get(name) if name in STREAMERS else None
+        if not watched.look():
+            return Seen(group)
+        known = group.processes.get(watched.pid) if group is not None else None
+        return Seen(group, [(known, watched)], watched.cpu, watched.rss, self._age(watched.started))
+
+    def _messages(self, topic: bytes, parts: Iterable[Seen]) -> Iterator[Message]:
+        boot, more = self.at, self.more
+        for seen in parts:
+            for _known, watched in seen.processes:
                 age = boot - watched.started / proc.HERTZ
-                pids.append(watched.pid)
-                used, memory, oldest = used + watched.cpu, memory + watched.rss, max(oldest, age)
-                yield CIRCUS + b".%d" % watched.pid, watched.text(age, self.more(watched.pid))
-        yield CIRCUS, _sum(pids, used, memory, oldest, cpu_sum=round(used, 1))
+                yield topic + b".%d" % watched.pid, watched.text(age, more(watched.pid))
+
+    def _of_watcher(self, group: Group, seen: Seen) -> bytes:
+        past = seen.past
+        return _sum(
+            [seen], watcher=group.name, restarts=sum(group.restarts.values()),
+            exited=past.exited, exited_cpu=round(past.seconds, 3), exited_peak=past.peak_memory,
+        )  # fmt: skip
 
 
 def wanted(topic: bytes, topics: Collection[bytes]) -> bool:
@@ -183,14 +231,17 @@ def _fixed(known: Known) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _sum(pids: list[int], used: float, memory: int, oldest: float, **more: object) -> bytes:
+def _sum(parts: list[Seen], **more: object) -> bytes:
     """Of several processes: in Circus the average of the CPU figures, the sum of the memory, the age of the oldest."""
+    pids = [watched.pid for seen in parts for _known, watched in seen.processes]
+    used, memory = sum(seen.cpu for seen in parts), sum(seen.rss for seen in parts)
     told = {
         "pid": pids,
         "cpu": round(used / len(pids), 1) if pids else 0.0,
         "mem": words.memory(memory),
-        "age": round(oldest, 3),
+        "age": round(max((seen.oldest for seen in parts), default=0.0), 3),
         "rss": memory,
+        "cpu_sum": round(used + sum(seen.late for seen in parts), 1),
         **more,
     }
     return encode(told).encode()

@@ -58,6 +58,10 @@ class Processes:
                 group.restarts[known.wid] = known.restarts = row["restarts"]
                 group.processes[known.pid] = known
 
+    def added(self, watcher: str) -> None:
+        """One more watcher."""
+        self._group(watcher)
+
     def spawned(self, event: ProcessSpawned) -> None:
         """One more."""
         group = self._group(event.watcher)

@@ -1,7 +1,7 @@
 """The plugin `stats`: publishes what processes use, in a process of its own, while somebody is subscribed.
 
-It learns from circusd's events which processes there are, and keeps nothing else. With nobody subscribed it looks at
-nothing and has no timer.
+It learns from circusd's events which processes there are. Unless it is to keep a history, it keeps nothing else, and
+with nobody subscribed it looks at nothing and has no timer.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from circus_core.kinds import BOOLEAN, NUMBER, TEXT
 from circus_core.options import option
 from circus_core.paths import PATH
 from circus_core.plugin import CircusPlugin
+from circus_plugins.amounts import SIZE
 from circus_plugins.doors.address import STATS
 from circus_plugins.doors.audience import Audience
 from circus_plugins.doors.house import House
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from circus_core.events import ProcessExited, ProcessReady, ProcessSpawned
     from circus_core.periodic import Periodic
+    from circus_plugins.stats.history.keeping import History
+    from circus_plugins.stats.history.serving import Serving
 
 KEPT = 20_000
 """Messages kept for a subscriber that is slow; what comes then is lost for it."""
@@ -50,6 +53,13 @@ class StreamerOptions:
     pss: bool = option(
         BOOLEAN, False, help="Tell the share of memory that is each process' own: takes longer the more memory it has."
     )
+    history: bool = option(
+        BOOLEAN, False, help="Keep what was used, for the command `history`: it looks all the time then."
+    )
+    history_memory: int = option(
+        SIZE, 64 << 20, unit="bytes", minimum=4 << 20,
+        help="How much memory the history may take; it is of a shorter time where that is too little.",
+    )  # fmt: skip
     stats_endpoint: str | None = option(ENDPOINT, None, help="Where it publishes; what [circus] says if unset.")
     keys_dir: str | None = option(PATH, None, help="The keys of TCP clients; what [circus] says if unset.")
     endpoint_owner: str | None = option(TEXT, None, help="User who may subscribe too; what [circus] says if unset.")
@@ -69,6 +79,8 @@ class Streamer(CircusPlugin):
         self._feed: Feed | None = None
         self._sockets: Sockets | None = None
         self._rounds: Periodic | None = None
+        self._history: History | None = None
+        self._serving: Serving | None = None
 
     async def circus_startup(self) -> None:
         """Open the endpoint, and ask which processes there are."""
@@ -94,9 +106,13 @@ class Streamer(CircusPlugin):
             )  # fmt: skip
         self.log.info("stats endpoint %s%s", door.text, " (keys needed)" if door.keyring else "")
         self._audience = Audience(door, self.log, self._listen, self._listen)
+        if self.options.history:
+            self._keep_history()
 
-    def circus_shutdown(self) -> None:
+    async def circus_shutdown(self) -> None:
         """Close the endpoint and every descriptor."""
+        if self._serving is not None:
+            await self._serving.end()
         if self._feed is not None:
             self._feed.end()
         if self._audience is not None:
@@ -119,6 +135,12 @@ class Streamer(CircusPlugin):
         known = self._processes.exited(event)
         if self._feed is not None:
             self._feed.exited(event, known)
+        if self._history is not None and known is not None:
+            self._history.exited(known, event.at)
+
+    def circus_watcher_added(self, event: Any) -> None:
+        """It may have a past from now on."""
+        self._processes.added(event.watcher)
 
     def circus_watcher_started(self) -> None:
         """Its sockets may be new, too."""
@@ -139,8 +161,10 @@ class Streamer(CircusPlugin):
         await self._ask()
 
     async def circus_supervisor_started(self) -> None:
-        """A circusd that was started again has other processes."""
+        """A circusd that was started again has other processes, and no questions."""
         await self._ask()
+        if self._serving is not None:
+            await self._serving.begin_anew()
 
     def circus_supervisor_reloaded(self) -> None:
         """There may be other sockets."""
@@ -159,12 +183,23 @@ class Streamer(CircusPlugin):
         if self._rounds is not None and self._audience is not None and self._feed is not None:
             self._feed.begin(self._audience.topics)
 
+    def _keep_history(self) -> None:
+        from circus_plugins.stats.history.keeping import History
+        from circus_plugins.stats.history.serving import Serving
+
+        assert self._feed is not None
+        self._feed.all = True
+        self._history = History(self.options.history_memory)
+        self._serving = Serving(self._history, self.options.interval, self.client, self.log)
+        self._serving.begin()
+        self._listen(b"")
+
     def _listen(self, _topic: bytes) -> None:
         """Somebody subscribed, or nobody is subscribed to something any more."""
         assert self._audience is not None
         assert self._feed is not None
         topics = self._audience.topics
-        if topics:
+        if topics or self._history is not None:
             self._feed.begin(topics)
             if self._rounds is None:
                 self._rounds = self.every(self.options.interval, self._round)
@@ -174,10 +209,19 @@ class Streamer(CircusPlugin):
             self._feed.end()
 
     def _round(self) -> Awaitable[None] | None:
-        audience, feed = self._audience, self._feed
-        if audience is None or feed is None or not audience.wanted():
+        audience, feed, history = self._audience, self._feed, self._history
+        if audience is None or feed is None:
             return None
-        audience.send(feed.round(audience.topics))
+        listened = audience.wanted()
+        if not listened and history is None:
+            return None
+        feed.look(audience.topics)
+        if history is not None and self._serving is not None:
+            history.take(feed.at, feed.seconds, feed.seen)
+            self._serving.begin()
+        if not listened:
+            return None
+        audience.send(feed.messages(audience.topics))
         if self._sockets is None or not wanted(Sockets.TOPIC, audience.topics) or self._sockets.none:
             return None
         return self._queues(self._sockets)

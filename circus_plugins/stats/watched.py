@@ -34,8 +34,8 @@ class Watched:
     """
 
     __slots__ = (
-        "_again", "_fd", "_fixed", "_head", "_name", "_raw", "_tail", "at", "cpu", "gone", "pid", "rss", "started",
-        "ticks",
+        "_again", "_fd", "_fixed", "_head", "_name", "_raw", "_seen", "_tail", "at", "cpu", "gone", "pid", "rss",
+        "started", "threads", "ticks",
     )  # fmt: skip
 
     def __init__(
@@ -44,12 +44,13 @@ class Watched:
         self.pid = pid
         self.gone = False
         self.at = monotonic()
-        self.ticks = self.rss = self.started = 0
+        self.ticks = self.rss = self.threads = self.started = 0
         self.cpu = 0.0
         self._fixed = fixed
         self._fd = -1
         self._raw = self._name = b""
         self._head = self._tail = ""
+        self._seen: proc.Stat | None = None
         self._again = 0.0
         try:
             descriptor = proc.opened(pid)
@@ -104,6 +105,8 @@ class Watched:
         """The last look as JSON; `more` goes before its end."""
         if not self._head or age >= self._again:
             self._identify(age)
+        if not self._tail and self._seen is not None:
+            self._tail = _figures(self._seen)
         return f'{self._head}{self._tail},"cpu":{self.cpu},"age":{age:.3f}{more}}}'.encode()
 
     def close(self) -> None:
@@ -139,17 +142,12 @@ class Watched:
         self._take(proc.parse(raw))
 
     def _take(self, seen: proc.Stat) -> None:
-        self.ticks, self.rss = seen.ticks, seen.rss
+        self.ticks, self.rss, self.threads = seen.ticks, seen.rss, seen.threads
         if seen.name != self._name:
             # Another program took the place of the one before (execve(2)), or one calls itself something else.
             self._name = seen.name
             self._head = ""
-        nice = words.nice(seen)
-        self._tail = (
-            f',"nice":{nice if nice == seen.nice else json.dumps(nice)},"mem_info1":"{words.size(seen.rss)}",'
-            f'"mem_info2":"{words.size(seen.vms)}","mem":{words.memory(seen.rss)},"ctime":"{words.cpu_time(seen.ticks)}",'
-            f'"threads":{seen.threads},"rss":{seen.rss},"vms":{seen.vms}'
-        )
+        self._seen, self._tail = seen, ""
 
     def _identify(self, age: float) -> None:
         """Who it is. A program may still change its user or its title, most likely while it is young."""
@@ -167,3 +165,13 @@ class Watched:
             **self._fixed,
         }
         self._head = json.dumps(head, separators=(",", ":"))[:-1]
+
+
+def _figures(seen: proc.Stat) -> str:
+    """What of a line is told, as members of a JSON object."""
+    nice = words.nice(seen)
+    return (
+        f',"nice":{nice if nice == seen.nice else json.dumps(nice)},"mem_info1":"{words.size(seen.rss)}",'
+        f'"mem_info2":"{words.size(seen.vms)}","mem":{words.memory(seen.rss)},"ctime":"{words.cpu_time(seen.ticks)}",'
+        f'"threads":{seen.threads},"rss":{seen.rss},"vms":{seen.vms}'
+    )

@@ -7,31 +7,22 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from wcwidth import wcswidth
 
-from circus_plugins.phrases import duration, size
+from circus_plugins.phrases import duration, size, sparkline
 from circus_plugins.picture import SocketView, WatcherView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from circus_plugins.picture import ProcessView
     from circus_plugins.picture.views import Figures
 
     View = WatcherView | ProcessView | SocketView
 
-BARS = "▁▂▃▄▅▆▇█"
 NONE = "-"
 INDENT = 2
 """Columns of the terminal before each name."""
 SOME = 6
 """So many characters of an address say something; the port is among them."""
-
-
-def sparkline(values: Iterable[float], width: int, top: float) -> str:
-    """The latest values as one character each, the highest bar for `top`; blanks where there is no past."""
-    latest = list(values)[-width:]
-    step = max(top, 1e-9) / len(BARS)
-    bars = "".join(BARS[max(min(int(value / step), len(BARS) - 1), 0)] for value in latest)
-    return bars.rjust(width)
 
 
 @frozen

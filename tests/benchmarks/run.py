@@ -20,6 +20,7 @@ from suites import (
     bound,
     flooded,
     hosted,
+    kept,
     output,
     per_event,
     publish,
@@ -45,6 +46,7 @@ SUITES = (
     streamed,
     sockets,
     sampled,
+    kept,
     bound,
 )
 NAMES = [name for suite in SUITES for name in suite.NAMES]

@@ -104,7 +104,7 @@ def test_every_command_of_an_administrator_is_judged() -> None:
     """A new one is refused to the owner until somebody has thought about it, and has put it here too."""
     administrators = {name for name, command in COMMANDS.items() if command.role is Role.ADMIN}
     assert administrators == {"add", "ipython", "quit", "reloadconfig", "rm", "set"}
-    assert administrators | {"plugins_rm", "plugin_report"} == ADMITTED
+    assert administrators | {"plugins_rm", "plugin_report", "history_answer"} == ADMITTED
 
 
 def test_a_section_that_names_another_account_takes_back_what_was_set(daemon: Circusd) -> None:

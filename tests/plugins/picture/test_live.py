@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from circus_core.errors import CircusError
+from circus_core.testing import until
 from circus_plugins.client import Client
 from circus_plugins.picture import Live, Picture
 
@@ -92,6 +95,38 @@ async def test_everything_that_changes_is_seen(circusd: Callable[..., Circusd]) 
         call(run, "rm", name="new")
         await seen.until(lambda now: "new" not in now.watchers)
         assert "watcher_removed" in [event["event"] for event in seen.events if event.get("watcher") == "New"]
+
+
+async def test_it_begins_with_what_was_before_where_that_is_kept(circusd: Callable[..., Circusd]) -> None:
+    with tempfile.TemporaryDirectory(prefix="circus-") as folder:
+        streamer = f"[plugin:stats]\nhistory = True\ninterval = 0.1\nstats_endpoint = ipc://{folder}/stats.sock\n"
+        run = circusd(streamer + CONFIGURATION).up()
+        until(lambda: len(told(run)) >= 20)
+        began = time.time()
+        async with looking(run.endpoint) as seen:
+            await seen.until(
+                lambda now: "web" in now.watchers and min(now.watchers["web"].figures.times or [began]) < began
+            )
+            picture = seen.picture
+            web = picture.watchers["web"]
+            assert len(web.processes) == 2
+            for figures in (web.figures, picture.circusd, *(each.figures for each in web.processes.values())):
+                assert sum(at < began for at in figures.times) >= 19
+                assert list(figures.times) == sorted(figures.times)
+                assert len(figures.cpus) == len(figures.memories) == len(figures.times)
+            assert web.figures.memories[0] > 100_000
+            assert picture.circusd.memories[-1] > 20_000_000
+            latest = web.figures.times[-1]
+            await seen.until(lambda _: web.figures.times[-1] > latest)
+
+
+def told(run: Circusd) -> list[float]:
+    """The CPU figures that the history has of web."""
+    try:
+        past = call(run, "history", name="web", last=30, step=0)["watchers"]
+    except CircusError:
+        return []
+    return [value for value in past["web"]["cpu"] if value is not None]
 
 
 async def test_what_is_wrong_is_said_in_words(circusd: Callable[..., Circusd]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from circus_plugins.picture import Picture
 from circus_plugins.picture.measures import Measures, rss
-from circus_plugins.picture.views import PAST
+from circus_plugins.picture.views import PAST, Figures
 
 CIRCUS = {
     "pid": 41, "cmdline": "python3", "username": "web", "nice": 0, "mem_info1": "21.34M", "mem_info2": "30.00M",
@@ -109,3 +109,42 @@ def test_the_answer_of_stats_is_taken_as_well() -> None:
 )
 def test_memory_in_words(words: str | None, size: int) -> None:
     assert rss({"mem_info1": words}) == size
+
+
+def test_the_past_is_taken_by_who_is_known() -> None:
+    picture = Picture()
+    measures = Measures(picture, timeout=3)
+    measures.known = True
+    picture.take({"web": DETAILS, "quiet": {**DETAILS, "processes": []}})
+    heard(measures, "stat.web.41", {**OURS, "watcher": "web"})
+    heard(measures, "stat.quiet", {"pid": [], "cpu": 0.0, "cpu_sum": 3.0, "rss": 9, "watcher": "quiet"})
+    one = {"cpu": [None, 1.0, 2.0], "rss": [None, 10, 20], "pid": 41, "running": True}
+    web = picture.watchers["web"]
+    web.figures.measured(9.0, 90)
+    now = web.figures.times[-1]
+    web.figures.times[-1], web.processes[41].figures.times[-1] = now - 10, now + 1
+    measures.recalled(
+        {
+            "begin": now - 6, "step": 2.0, "points": 3,
+            "circusd": {"cpu": [0.5, None, 0.25], "rss": [7, None, 7]},
+            "watchers": {
+                "Web": {"cpu": [None, 1.0, 2.0], "rss": [None, 10, 20]},
+                "gone": {"cpu": [1.0, 1.0, 1.0], "rss": [1, 1, 1]},
+                "quiet": {"cpu": [None, None, None], "rss": [None, None, None]},
+                "circusd-stats": {"cpu": [0.5, 1.0, 0.25], "rss": [3, 3, 3]},
+            },
+            "processes": {"Web": [one, {**one, "running": False, "cpu": [9.0, 9.0, 9.0]}, {**one, "pid": 40}]},
+        }
+    )  # fmt: skip
+
+    def past(figures: Figures) -> list[tuple[float, float, float]]:
+        return list(zip([at - now for at in figures.times], figures.cpus, figures.memories, strict=True))
+
+    # What was before stays, and so does what came after; the last look was measured here, too.
+    assert past(web.figures) == [(-10, 9.0, 90), (-2, 1.0, 10), (0, 2.0, 20)]
+    assert past(web.processes[41].figures) == [(-2, 1.0, 10), (0, 2.0, 20)]
+    assert web.processes[41].figures.cpu == 12.5, "what is now is measured"
+    # The streamer is told of as a part of circusd, as it is published.
+    assert past(picture.circusd) == [(-4, 1.0, 10), (-2, 1.0, 3), (0, 0.5, 10)]
+    assert [each[1] for each in past(picture.watchers["quiet"].figures)] == [3.0]
+    assert picture.watchers.keys() == {"web", "quiet"}

@@ -245,6 +245,13 @@ def test_the_endpoint_moves_with_the_configuration(circusd: Start, endpoint: str
     with Subscriber(moved, "stat.") as subscriber:
         subscriber.message("stat.web_one")
     assert not os.path.exists(endpoint.removeprefix("ipc://"))
+    # What the section itself says counts.
+    own = f"[plugin:stats]\n    stats_endpoint = {endpoint}"
+    daemon.configure(configuration(moved).replace("[plugin:stats]", own))
+    daemon.call("reloadconfig", waiting=True)
+    assert daemon.call("globaloptions", option="stats_endpoint")["options"] == {"stats_endpoint": endpoint}
+    with Subscriber(endpoint, "stat.") as subscriber:
+        subscriber.message("stat.web_one")
     daemon.configure(WEB)
     daemon.call("reloadconfig", waiting=True)
     assert daemon.call("list")["watchers"] == ["web one"]

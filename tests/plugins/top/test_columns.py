@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
+from circus_plugins.phrases import BARS, sparkline
 from circus_plugins.picture import Picture, ProcessView, SocketView
 from circus_plugins.top import plain
-from circus_plugins.top.columns import BARS, COLUMNS, INDENT, SORTS, fit, shown, sparkline
+from circus_plugins.top.columns import COLUMNS, INDENT, SORTS, fit, shown
 from circus_plugins.top.rows import Order
 
 
@@ -41,6 +42,7 @@ def test_of_an_address_the_end_is_seen(width: int, told: str) -> None:
 
 
 def test_a_sparkline() -> None:
+    assert sparkline([1, None, 1], 4, 1) == f" {BARS[7]} {BARS[7]}"
     assert sparkline([], 4, 100) == "    "
     assert sparkline([0, 50, 100], 4, 100) == f" {BARS[0]}{BARS[4]}{BARS[7]}"
     assert sparkline(range(1000), 3, 999) == BARS[7] * 3
