@@ -35,10 +35,10 @@ class Calls:
     poll: tuple[int, ...] = ()
 
 
-_GENERIC = Calls(one=(202, 242, 207, 212, 243), select=(72,), poll=(73,))
+_GENERIC = Calls(one=(202, 242, 207, 212, 243, 63, 65), select=(72,), poll=(73,))
 CALLS = {
-    # accept, accept4, recvfrom, recvmsg, recvmmsg; select, pselect6; poll, ppoll
-    "x86_64": Calls(one=(43, 288, 45, 47, 299), select=(23, 270), poll=(7, 271)),
+    # accept, accept4, recvfrom, recvmsg, recvmmsg, read, readv; select, pselect6; poll, ppoll
+    "x86_64": Calls(one=(43, 288, 45, 47, 299, 0, 19), select=(23, 270), poll=(7, 271)),
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
 }.get(platform.machine(), Calls())

@@ -76,6 +76,18 @@ def _problems(watcher: WatcherOptions, known: Mapping[str, SocketOptions]) -> It
     if activation.hidden(watcher):
         message = "hands the sockets to the shell, and LISTEN_PID is not that of the program that the shell starts"
         yield Problem(title, activation.OPTION, message, "write `exec` before that", warning=True, others=("shell",))
+    there = [known[name] for name in names if name in known]
+    asked = str(watcher.extra.get("ready_url") or "/")
+    if (
+        watcher.extra.get("ready") == "http"
+        and asked.startswith("/")
+        and there
+        and not any(each.listens for each in there)
+    ):
+        message = (
+            "is http, and none of the sockets takes connections: it is ready only if it listens elsewhere by itself"
+        )
+        yield Problem(title, "ready", message, "choose accepting, or give ready_url a whole address", warning=True)
     if watcher.extra.get("on_demand") and not names:
         advice = "mention one as $(circus.sockets.NAME), set use_sockets or stdin_socket, or drop this"
         yield Problem(title, "on_demand", "needs a socket to wait at, and this watcher uses none", advice)

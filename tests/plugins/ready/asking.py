@@ -23,6 +23,16 @@ WAITS = {
     "child": "server.setblocking(True); os.fork() or server.accept(); time.sleep(1000)",
 }
 
+RECEIVES = {
+    **{manner: WAITS[manner] for manner in ("select", "poll", "epoll")},
+    "recvfrom": "server.setblocking(True); server.recvfrom(100)",
+    "recvmsg": "server.setblocking(True); server.recvmsg(100)",
+    "read": "server.setblocking(True); os.read(server.fileno(), 100)",
+    "readv": "server.setblocking(True); os.readv(server.fileno(), [bytearray(100)])",
+    "child": "server.setblocking(True); os.fork() or server.recv(100); time.sleep(1000)",
+}
+"""How a program may wait for datagrams."""
+
 
 def call(run: Circusd, command: str, **properties: Any) -> dict[str, Any]:
     with Client(run.endpoint, timeout=30) as client:

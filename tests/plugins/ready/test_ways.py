@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from circus_core.testing import until
-from tests.plugins.ready.asking import BEGIN, WAITS, call, events, facts, gate, program, states
+from tests.plugins.ready.asking import BEGIN, RECEIVES, WAITS, call, events, facts, gate, program, states
+from tests.plugins.sockets.serving import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,48 @@ ready = accepting
     until(lambda: states(run, "w") == ["ready"])
     until(lambda: "circusd is up" in run.output())
     assert facts(run, "w") == {}
+
+
+@pytest.mark.covers("option:ready")
+def test_those_that_wait_for_datagrams(circusd: Start, tmp_path: Path) -> None:
+    go, wait = gate(tmp_path)
+    cmds = {manner: program(tmp_path, f"{BEGIN}\n{wait}{code}", manner) for manner, code in RECEIVES.items()}
+    watchers = "".join(
+        f"""
+[watcher:{manner}]
+cmd = {cmd} $(circus.sockets.log)
+ready = accepting
+"""
+        for manner, cmd in cmds.items()
+    )
+    run = circusd(f"[socket:log]\nhost = 127.0.0.1\nport = 0\ntype = SOCK_DGRAM\n{watchers}")
+    # One after another, by name.
+    until(lambda: states(run, "child") == ["starting"])
+    go.touch()
+    until(lambda: "circusd is up" in run.output())
+    assert {manner: states(run, manner) for manner in RECEIVES} == {manner: ["ready"] for manner in RECEIVES}
+
+
+def test_http_without_a_socket_that_takes_connections_is_doubted(tmp_path: Path) -> None:
+    file = tmp_path / "udp.ini"
+
+    def said(url: str) -> str:
+        file.write_text(f"""\
+[socket:log]
+port = 0
+type = SOCK_DGRAM
+[watcher:w]
+cmd = sleep $(circus.sockets.log)
+ready = http
+ready_url = {url}
+""")
+        done = checked(file)
+        assert done.returncode == 0
+        return done.stderr
+
+    doubt = "udp.ini:6: [watcher:w] ready: is http, and none of the sockets takes connections: it is ready only if it"
+    assert doubt in said("/health")
+    assert doubt not in said("http://127.0.0.1:8080/health")
 
 
 @pytest.mark.covers("option:ready")
