@@ -20,6 +20,8 @@ UP = frozenset({"starting", "ready"})
 SAME = 1.0
 """Seconds by which two answers may differ about one moment."""
 STATS = "circusd-stats"
+NOT_YET = "not connected yet"
+"""The problem of a picture of which nobody knows anything, good or bad, so far."""
 
 
 def _past() -> deque[float]:
@@ -178,7 +180,7 @@ class SocketView:
 class Picture:
     """All of it. `problem` says why it may not be as it is shown; it is empty while circusd answers."""
 
-    problem: str = "not connected yet"
+    problem: str = NOT_YET
     circusd: Figures = field(factory=Figures)
     pid: int | None = None
     version: str = ""

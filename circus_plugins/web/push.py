@@ -16,6 +16,7 @@ from attrs import define, field
 from circus_core import __version__
 from circus_core.errors import CircusError, EndpointError, ForbiddenError, RequestError
 from circus_plugins.picture import Live, Picture
+from circus_plugins.picture.views import NOT_YET
 from circus_plugins.web import asked
 from circus_plugins.web.doorway import PEER, PERSON, Doorway
 from circus_plugins.web.following import Following
@@ -248,7 +249,7 @@ class Push:
         for task in self._running:
             task.cancel()
         self._running = []
-        self._picture.problem = "not connected yet"
+        self._picture.problem = NOT_YET
 
     async def _keep(self) -> None:
         while True:
@@ -268,6 +269,9 @@ class Push:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if self._picture.problem == NOT_YET:
+                # It is only being made, and what of it is there already is told with all the rest.
+                continue
             await self._tell_problem()
             events, self._events = self._events, []
             if events:
@@ -310,10 +314,7 @@ class Push:
 
     async def _welcome(self, browser: Browser) -> None:
         await self._hello(browser)
-        problem = self._picture.problem
-        known = self._picture.pid is not None and not problem
-        # Before the first sign of life, good or bad, there is nothing to be told; it is not far.
-        if known or (self._problem[1] and self._problem[0] == problem):
+        if self._picture.problem != NOT_YET:
             await self._first(browser)
 
     async def _hello(self, browser: Browser) -> None:

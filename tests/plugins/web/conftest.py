@@ -16,7 +16,7 @@ import socketio
 from circus_core.testing import PATIENCE, Circusd, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
 PROGRAM = {"X-Requested-With": "circus"}
@@ -133,11 +133,15 @@ class Browser:
 
 @contextlib.asynccontextmanager
 async def browser(
-    console: Console, *, by: httpx.Client | None = None, transport: str = "websocket", **headers: str
+    console: Console,
+    headers: Mapping[str, str] | None = None,
+    *,
+    by: httpx.Client | None = None,
+    transport: str = "websocket",
 ) -> AsyncIterator[Browser]:
-    """A browser that is connected, by the cookies of somebody who is logged in."""
+    """A browser that is connected: with a token among its headers, or by the cookies of somebody who is logged in."""
     cookie = "; ".join(f"{name}={value}" for name, value in by.cookies.items()) if by is not None else ""
-    sent = {**PROGRAM, **({"Cookie": cookie} if cookie else {}), **headers}
+    sent = {**PROGRAM, **({"Cookie": cookie} if cookie else {}), **(headers or {})}
     async with aiohttp.ClientSession(headers=sent) as session:
         client = socketio.AsyncClient(http_session=session, reconnection=False)
         made = Browser(client)

@@ -51,7 +51,7 @@ async def ended(ws: aiohttp.ClientWebSocketResponse) -> None:
 
 async def alive(console: Console) -> None:
     """Somebody else is served, and circusd is the one that it was."""
-    async with browser(console, **LOOKS) as page:
+    async with browser(console, LOOKS) as page:
         assert (await page.call("status"))["statuses"]["web"] == "active"
 
 
@@ -84,7 +84,7 @@ async def test_who_floods_is_sent_away(console: Console) -> None:
 
 
 async def test_who_asks_too_much_is_told_so(console: Console) -> None:
-    async with browser(console, **bearer("operate")) as page:
+    async with browser(console, bearer("operate")) as page:
         answers = await asyncio.gather(*(page.call("numwatchers") for _ in range(400)))
     refused = [answer for answer in answers if not answer["ok"]]
     assert {answer["reason"] for answer in refused} <= {"too many requests", "too many requests are under way"}
@@ -117,7 +117,7 @@ async def test_who_does_not_read_is_sent_away(served: Callable[..., Console]) ->
         await busy()
     assert rss(console.pid) - memory < 60_000_000
     writer.close()
-    async with browser(console, **LOOKS) as page:
+    async with browser(console, LOOKS) as page:
         assert (await page.call("numwatchers"))["ok"] is True
 
 

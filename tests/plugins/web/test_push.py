@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import socketio
 
-from tests.plugins.web.conftest import Console, browser
+from tests.plugins.web.conftest import Console, bearer, browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,23 +56,21 @@ async def test_a_picture_and_what_changes_of_it(served: Served, transport: str) 
 
 @pytest.mark.covers("web-option:interval")
 async def test_figures_and_the_past_of_them(console: Console) -> None:
-    with console.client() as somebody:
-        somebody.headers["Authorization"] = "Bearer circus_looks"
-        async with browser(console, Authorization="Bearer circus_looks") as page:
-            snapshot = await page.wait_for("snapshot")
-            number = row(snapshot, "web")["id"]
-            figures = await page.wait_for("figures", lambda told: any(each[0] == number for each in told["rows"]))
-            assert figures["machine"]["cpus"] == os.cpu_count()
-            await page.wait_for("figures", lambda told: told["circusd"] is not None and told["circusd"][1] > 0)
-        async with browser(console, Authorization="Bearer circus_looks") as page:
-            # The page was loaded anew: what was measured before is there at once.
-            past = row(await page.wait_for("snapshot"), "web")["past"]
-            assert len(past) > 0
-            assert past[0][0] <= snapshot["at"] + 60
+    async with browser(console, bearer("view")) as page:
+        snapshot = await page.wait_for("snapshot")
+        number = row(snapshot, "web")["id"]
+        figures = await page.wait_for("figures", lambda told: any(each[0] == number for each in told["rows"]))
+        assert figures["machine"]["cpus"] == os.cpu_count()
+        await page.wait_for("figures", lambda told: told["circusd"] is not None and told["circusd"][1] > 0)
+    async with browser(console, bearer("view")) as page:
+        # The page was loaded anew: what was measured before is there at once.
+        past = row(await page.wait_for("snapshot"), "web")["past"]
+        assert len(past) > 0
+        assert past[0][0] <= snapshot["at"] + 60
 
 
 async def test_one_watcher_closely(console: Console) -> None:
-    async with browser(console, Authorization="Bearer circus_operates") as page:
+    async with browser(console, bearer("operate")) as page:
         await page.wait_for("snapshot")
         assert await page.ask("watch", {"name": "web"}) == {"ok": True, "name": "web"}
         told = await page.wait_for("watcher")
@@ -119,7 +117,7 @@ async def test_output_is_followed(served: Served) -> None:
 
 
 async def test_older_events(console: Console) -> None:
-    async with browser(console, Authorization="Bearer circus_looks") as page:
+    async with browser(console, bearer("view")) as page:
         newest = await page.ask("events", {"before": None, "limit": 2})
         assert len(newest["events"]) == 2
         assert newest["events"][-1]["seq"] == newest["last"]
@@ -128,7 +126,7 @@ async def test_older_events(console: Console) -> None:
 
 
 async def test_what_makes_no_sense_is_answered(console: Console) -> None:
-    async with browser(console, Authorization="Bearer circus_operates") as page:
+    async with browser(console, bearer("operate")) as page:
         for name, told in (
             ("call", None), ("call", 7), ("call", {"command": 7}), ("call", {"command": "status", "properties": []}),
             ("watch", {}), ("watch", {"name": "x" * 2000}), ("follow", {"name": []}), ("follow", {"stream": "x"}),
@@ -147,7 +145,7 @@ async def test_what_makes_no_sense_is_answered(console: Console) -> None:
 
 
 async def test_progress_of_what_lasts(console: Console) -> None:
-    async with browser(console, Authorization="Bearer circus_operates") as page:
+    async with browser(console, bearer("operate")) as page:
         asked = {"id": 42, "command": "restart", "properties": {"name": "web", "waiting": True}}
         assert (await page.ask("call", asked))["ok"] is True
         assert (await page.wait_for("progress"))["id"] == 42
@@ -159,9 +157,9 @@ async def test_nobody_gets_in_without_a_session(console: Console) -> None:
             async with browser(console, transport=transport):
                 pass
     with pytest.raises(socketio.exceptions.ConnectionError):
-        async with browser(console, Authorization="Bearer circus_looks", Origin="http://evil.example"):
+        async with browser(console, {**bearer("view"), "Origin": "http://evil.example"}):
             pass
-    async with browser(console, Authorization="Bearer circus_looks", Origin=console.address) as page:
+    async with browser(console, {**bearer("view"), "Origin": console.address}) as page:
         await page.wait_for("hello")
 
 
