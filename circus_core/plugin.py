@@ -59,12 +59,14 @@ class CircusPlugin:
     whose fields are made by `option()`) declares its options, and `options` is then an instance of it; without it
     `options` is a mapping of texts. `host` says where it runs if its section does not: `process` is a process of its
     own, and `core` is inside circusd. `watcher` is the name of the watcher that is its process, `plugin:NAME` unless it
-    says otherwise.
+    says otherwise. With `awaited = False` other watchers do not wait until that process is at work, but start before
+    it; it hears what happened meanwhile nevertheless.
     """
 
     Options: ClassVar[type | None] = None
     host: ClassVar[str] = "process"
     watcher: ClassVar[str] = ""
+    awaited: ClassVar[bool] = True
 
     name: str = ""
     options: Any

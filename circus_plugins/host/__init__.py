@@ -105,7 +105,7 @@ class Host(CircusPlugin):
     async def circus_before_watchers(self) -> None:
         """Start the plugins' watchers, and wait until the plugins are at work, though not for ever."""
         everyone = self._supervisor.in_order()
-        starting = [each for each in everyone if each.options.autostart and _plugins(each.options)]
+        starting = [each for each in everyone if each.options.autostart and _awaited(each.options)]
         for watcher in starting:
             watcher.start()
         # Each with the process that it has now: nobody waits for the one after it.
@@ -244,6 +244,10 @@ class Host(CircusPlugin):
         if request["ready"]:
             post.settle()
         return {}
+
+
+def _awaited(options: WatcherOptions) -> bool:
+    return any(plugin.awaited for plugin in _plugins(options))
 
 
 def _plugins(options: WatcherOptions) -> tuple[Hosted, ...]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, Any] = {"priority": 1, "singleton": True, "copy_env": True}
 """Of the watchers that run plugins, where they differ from others (PROTOCOL.md 4.6); copy_path is as copy_env."""
+AFTERWARDS = -1
+"""The priority of those for which nobody waits: they take time to start, and others come first."""
 NEVER = frozenset({"cmd", "args", "shell", "shell_args", "plugins"})
 """Options of watchers that say what runs: here the plugin is what runs."""
 
@@ -39,6 +41,7 @@ class Hosted:
     values: Mapping[str, object]
     settings: Mapping[str, Setting] = field(eq=False)
     hooks: tuple[str, ...] = field(eq=False)
+    awaited: bool = field(default=True, eq=False)
 
     def __str__(self) -> str:
         shown = masked({key: str(value) for key, value in self.values.items()})
@@ -81,7 +84,8 @@ def watchers_of(
             # A plugin that declares nothing is told everything, as those of Circus are.
             own = given
         problems += [_near(problem, sections["watcher"]) for problem in plugin_options(name, plugin, own, raw.place)[1]]
-        group.members.append(Hosted(name, options.use, values, own, found.hooks))
+        awaited = bool(getattr(plugin, "awaited", True))
+        group.members.append(Hosted(name, options.use, values, own, found.hooks, awaited))
     watchers = {}
     for group in groups.values():
         made = _watcher(group.watcher, group, document, sections["watcher"], problems)
@@ -135,6 +139,8 @@ def _watcher(
         problems.append(Problem(title, "", f"its watcher has the name of [watcher:{name}]", "rename one", group.place))
     words = [sys.executable, "-m", "circus_plugins.host.main", "--hosted", *(one.name for one in group.members)]
     given = {**DEFAULTS, "name": name, "cmd": shlex.join(words)}
+    if not any(one.awaited for one in group.members):
+        given["priority"] = AFTERWARDS
     made, found = structure(section, group.settings, title=title, place=group.place, **given)
     problems += found
     if made is None:

@@ -70,6 +70,7 @@ class Streamer(CircusPlugin):
 
     name = "stats"
     watcher = "circusd-stats"
+    awaited = False
     Options: ClassVar[type | None] = StreamerOptions
 
     def __init__(self) -> None:

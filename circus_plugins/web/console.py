@@ -75,6 +75,7 @@ class Web(CircusPlugin):
 
     name = "web"
     watcher = "circushttpd"
+    awaited = False
     Options: ClassVar[type | None] = WebOptions
 
     def __init__(self) -> None:

@@ -58,6 +58,20 @@ async def test_the_others_start_only_when_the_plugins_are_at_work(hosting):
         assert started.seq < run.events.named("process_spawned", watcher="app")[0].seq
 
 
+async def test_nobody_waits_for_one_that_says_so_and_it_misses_nothing(hosting):
+    code = """
+        class Late(Witness):
+            awaited = False
+    """
+    async with hosting(APP + "[plugin:late]\nuse = plugin.py:Late", code) as run:
+        await run.notes.wait_for("late", name="plugin_started")
+        assert run.supervisor.watcher("plugin:late").options.priority < 0
+        spawned = {event.watcher: event.seq for event in run.events.named("process_spawned")}
+        assert spawned["app"] < spawned["plugin:late"]
+        seen = [note["seq"] for note in run.notes.of("late", hook="event")]
+        assert seen == list(range(1, len(seen) + 1))
+
+
 async def test_a_plugin_sees_everything_to_the_end_and_shuts_down(hosting):
     async with hosting(APP + "[plugin:eye]\nuse = plugin.py:Witness") as run:
         notes = run.notes

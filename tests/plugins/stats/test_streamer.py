@@ -231,6 +231,8 @@ def test_dearer_figures_are_told_if_they_are_asked_for(circusd: Start, endpoint:
 @pytest.mark.parametrize("closed", [True, False])
 def test_its_outputs_may_be_closed(circusd: Start, endpoint: str, closed: bool) -> None:
     daemon = circusd(configuration(endpoint, f"statsd_close_outputs = {closed}")).up()
+    with Subscriber(endpoint, "stat.") as subscriber:
+        subscriber.message("stat.circus")
     output = os.readlink(f"/proc/{streamer(daemon)}/fd/2")
     assert (output == "/dev/null") is closed
     assert ("stats endpoint ipc" in daemon.output()) is not closed
