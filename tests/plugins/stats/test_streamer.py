@@ -279,7 +279,7 @@ def test_what_circus_section_says_of_endpoints_holds_here_too(
     file = keys.new(folder, "ann", "view")
     address = f"tcp://127.0.0.1:{tcp_port}"
     daemon = circusd(configuration(address, f"keys_dir = {folder}")).up()
-    assert f"stats endpoint {address} (keys needed)" in daemon.output()
+    until(lambda: f"stats endpoint {address} (keys needed)" in daemon.output())
     with Subscriber(address, "stat.") as stranger:
         assert not stranger.socket.poll(500), "whoever has no key is told nothing"
     pair = keys.load(file)
@@ -339,8 +339,12 @@ def test_its_section_may_say_how_it_runs(circusd: Start, endpoint: str) -> None:
     text = configuration(endpoint).replace("interval = 0.1", "interval = 0.1\n    priority = 5\n    use = stats")
     daemon = circusd(text).up()
     assert daemon.call("options", name="circusd-stats")["options"]["priority"] == 5
-    plugin = next(each for each in daemon.call("plugins")["plugins"] if each["name"] == "stats")
-    assert (plugin["host"], plugin["watcher"], plugin["started"]) == ("process", "circusd-stats", True)
+
+    def told() -> tuple[Any, ...]:
+        plugin = next(each for each in daemon.call("plugins")["plugins"] if each["name"] == "stats")
+        return plugin["host"], plugin["watcher"], plugin["started"]
+
+    until(lambda: told() == ("process", "circusd-stats", True))
     daemon.call("plugins_rm", name="stats", waiting=True)
     assert "circusd-stats" not in daemon.call("list")["watchers"]
 
