@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -295,9 +295,10 @@ def test_what_circus_section_says_of_endpoints_holds_here_too(
     daemon.close()
     if os.geteuid() == 0:
         daemon = circusd(configuration(endpoint, "endpoint_owner = nobody")).up()
-        assert os.stat(endpoint.removeprefix("ipc://")).st_uid == 65534
+        path = endpoint.removeprefix("ipc://")
+        until(lambda: os.path.exists(path) and os.stat(path).st_uid == 65534)
     daemon = circusd(f"    [plugin:stats]\n    stats_endpoint = {address}\n{WEB}").up()
-    assert "every user of this machine can read there what runs" in daemon.output()
+    until(lambda: "every user of this machine can read there what runs" in daemon.output())
 
 
 def _drained(subscriber: zmq.Socket[bytes]) -> bool:
