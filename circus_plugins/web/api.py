@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Request, Person], Awaitable[Response]]
 
 PATH = "/api/v1"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
+"""Those that a command is asked by, and those that it answers are not for it."""
 STATUSES: tuple[tuple[type[CircusError], int], ...] = (
     (UnknownWatcherError, 404),
     (UnknownCommandError, 404),
@@ -69,8 +71,8 @@ class Api:
             Route(f"{PATH}/commands", known(self._commands)),
             Route(f"{PATH}/schema", known(self._schema)),
             Route(f"{PATH}/openapi.json", known(self._document)),
-            Route(f"{PATH}/commands/{{name}}", known(self._command), methods=["GET", "POST"]),
-            Route(f"{PATH}/{{rest:path}}", known(self._nothing), methods=["GET", "POST"]),
+            Route(f"{PATH}/commands/{{name}}", known(self._command), methods=METHODS),
+            Route(f"{PATH}/{{rest:path}}", known(self._nothing)),
         ]
 
     def _known(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -103,13 +105,14 @@ class Api:
 
     async def _command(self, request: Request, person: Person) -> Response:
         name = request.path_params["name"]
+        entry = (await self._orders.table()).get(name.lower())
+        looks = entry is None or entry["role"] == "view"
         if request.method == "POST":
             properties = _object(await request.body())
+        elif request.method not in ("GET", "HEAD") or not looks:
+            words = "this address has no such method" if looks else f"{name} changes something, so it takes a POST"
+            return error(405, words, "", {"allow": "GET, HEAD, POST" if looks else "POST"})
         else:
-            entry = (await self._orders.table()).get(name.lower())
-            if entry is not None and entry["role"] != "view":
-                headers = {"allow": "POST"}
-                return error(405, f"{entry['name']} changes something, so it takes a POST", "", headers)
             kinds = {argument["name"]: argument["kind"] for argument in entry["arguments"]} if entry else {}
             query = request.query_params
             properties = {key: _written(kinds.get(key, ""), query.getlist(key)) for key in query}

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
-    "text": {"type": "string"},
+    # No program can be given a text with a NUL.
+    "text": {"type": "string", "pattern": "^[^\\u0000]*$"},
     "integer": {"type": "integer"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
@@ -93,7 +94,7 @@ def _path(command: Mapping[str, Any]) -> dict[str, Any]:
             "in": "query",
             "required": argument["required"],
             "description": argument["help"],
-            "schema": schema(argument),
+            "schema": schema(argument, nullable=False),
         }
         for argument in arguments
     ]
@@ -110,11 +111,17 @@ def _body(arguments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def schema(argument: Mapping[str, Any]) -> dict[str, Any]:
-    """What an argument may be."""
+def schema(argument: Mapping[str, Any], *, nullable: bool = True) -> dict[str, Any]:
+    """What an argument may be; in an address nothing can be null."""
     made = {**KINDS.get(argument["kind"], {}), "description": argument["help"]}
     if argument["choices"]:
         made["enum"] = list(argument["choices"])
+    if not argument["required"] and "type" in made and nullable:
+        # Null is as if it were left out.
+        kinds = made["type"] if isinstance(made["type"], list) else [made["type"]]
+        made["type"] = [*kinds, "null"]
+        if "enum" in made:
+            made["enum"] = [*made["enum"], None]
     if argument["default"] is not None:
         made["default"] = argument["default"]
     return made

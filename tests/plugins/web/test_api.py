@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,7 +121,28 @@ def test_what_arguments_may_be() -> None:
     assert incr["required"] is True
     schema: dict[str, Any] = incr["content"]["application/json"]["schema"]
     assert schema["required"] == ["name"]
-    assert schema["properties"]["nb"] == {"type": "integer", "default": 1, "description": "By how many."}
+    nb = {"type": ["integer", "null"], "default": 1, "description": "By how many."}
+    assert schema["properties"]["nb"] == nb
+
+
+@pytest.mark.timeout(300)
+def test_schemathesis_finds_nothing(console: Console) -> None:
+    program = shutil.which("schemathesis")
+    if program is None:
+        pytest.skip("schemathesis is not installed")
+    token = bearer("view")["Authorization"]
+    # Not whether each valid request is accepted: that there is no such option is no mistake of the document.
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    ran = subprocess.run(
+        [
+            program, "run", f"{console.address}/api/v1/openapi.json", "-H", f"Authorization: {token}",
+            "--checks", f"{checks},negative_data_rejection,unsupported_method", "--max-examples", "5",
+            "--phases", "coverage,fuzzing", "--exclude-path-regex", "history",
+        ],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-5000:]
+    assert "Traceback" not in console.daemon.output()
 
 
 def test_audit_lines_have_no_secrets_and_are_one_line() -> None:
