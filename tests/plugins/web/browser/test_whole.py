@@ -17,6 +17,8 @@ from tests.contract.sources import ROOT
 from tests.plugins.web.browser.conftest import PATIENCE, STATIC, Site, listen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Browser, Page
 
 expect.set_options(timeout=20_000)
@@ -148,14 +150,71 @@ def test_a_server_that_is_gone_is_told_and_the_graph_goes_on(site: Site) -> None
         )
 
 
+def test_a_circusd_that_does_not_answer_is_told_and_what_was_is_still_there(site: Site) -> None:
+    with site.context() as context:
+        page = context.new_page()
+        page.goto(site.home)
+        expect(page.locator("[data-name=web]")).to_be_visible()
+        os.kill(site.circusd.pid, signal.SIGSTOP)
+        try:
+            expect(page.get_by_role("alert")).to_contain_text("circusd does not answer")
+            expect(page.locator("[data-name=web]")).to_contain_text("active")
+        finally:
+            os.kill(site.circusd.pid, signal.SIGCONT)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        site.circusd.call("start", name="parked", waiting=True)
+        expect(page.locator("[data-name=parked]")).to_contain_text("active")
+        site.circusd.call("stop", name="parked", waiting=True)
+
+
+CROWD = """
+    [plugin:circushttpd]
+    use = web
+    port = {port}
+    {users}
+"""
+MANY = 1000
+# Between the event and the next frame that is drawn.
+TAKES = """async act => {
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    await frame();
+    const begun = performance.now();
+    document.querySelector(act).click();
+    await frame();
+    return performance.now() - begun;
+}"""
+
+
+def test_of_a_thousand_watchers_only_those_in_sight_are_drawn(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory, record_property: Callable[[str, object], None]
+) -> None:
+    watchers = "".join(f"\n    [watcher:tenant-{n}]\n    cmd = sleep 1\n    autostart = False\n" for n in range(MANY))
+    with closing(Site(tmp_path_factory.mktemp("crowd"), chromium, configuration=CROWD + watchers)) as made:
+        made.circusd.up()
+        with made.context(viewport={"width": 1280, "height": 800}) as context:
+            page = context.new_page()
+            page.goto(made.home)
+            rows = page.locator("[data-name]")
+            expect(rows.first).to_be_visible()
+            expect(page.get_by_role("button", name=f"{MANY} off")).to_be_visible()
+            assert rows.count() < 60
+            page.locator("main").evaluate("main => { main.scrollTop = main.scrollHeight; }")
+            expect(page.locator(f"[data-name=tenant-{MANY - 1}]")).to_be_visible()
+            assert rows.count() < 60
+            page.get_by_label("Search watchers").fill("tenant-77")
+            expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", "12")
+            record_property("select_all_ms", page.evaluate(TAKES, ".head input"))
+            expect(page.get_by_text("11 watchers selected")).to_be_visible()
+
+
 def test_who_may_only_look_has_nothing_to_press(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     hasher = pytest.importorskip("argon2").PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     users = f"users.ada = view {hasher.hash('lovelace')}"
     with closing(Site(tmp_path_factory.mktemp("roles"), chromium, users)) as made, chromium.new_context() as context:
         made.circusd.up()
         page = context.new_page()
-        until(lambda: "circushttpd" in made.circusd.output(), "the console")
-        until(lambda: page.goto(made.home) is not None, "an answer")
+        until(lambda: "web console at" in made.circusd.output(), "the console")
+        page.goto(made.home)
         page.get_by_label("User").fill("ada")
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Log in").click(timeout=PATIENCE)
