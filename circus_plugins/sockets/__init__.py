@@ -48,7 +48,7 @@ class Sockets(CircusPlugin):
         self._held: Opened | None = None
         self._members: Members | None = None
         self._demand: Demand | None = None
-        self._exchange = Exchange()
+        self._exchange = Exchange(lambda name: self._opened().let_go(name))
         self._uses = Uses()
 
     def circus_register_options(self, registry: Registry) -> None:
@@ -89,8 +89,7 @@ class Sockets(CircusPlugin):
         refused = self._follow(config)
         after = self._numbers()
         changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-        users = (watcher for watcher, names in self._users(config).items() if changed & set(names))
-        self._exchange.renew(self._supervisor, users)
+        self._exchange.renew(self._supervisor, changed, self._users(config))
         if refused:
             raise SeveralError(refused)
 
@@ -158,6 +157,8 @@ class Sockets(CircusPlugin):
         """
         if self._members is not None:
             self._members.about_to_signal(process)
+            if self._exchange.concerns(process.pid) and self._members.leaves(process):
+                self._exchange.ending(process.pid)
 
     def circus_process_signaled(self, event: Any) -> None:
         """Nor to whom a plugin spared the signal, or to one that is killed."""
@@ -168,6 +169,7 @@ class Sockets(CircusPlugin):
         """What it had is for the next."""
         if self._members is not None:
             self._members.exited(event)
+            self._exchange.ended(event.pid)
         if self._demand is not None:
             self._demand.died(event)
 
@@ -258,7 +260,11 @@ class Sockets(CircusPlugin):
         held.want(_sections(self._supervisor.config))
         if name not in held.wanted:
             raise CircusError(f"there is no [socket:{name}]", hint=hint(name, held.wanted))
-        return held.get(name)
+        before, found = held.open().get(name), held.get(name)
+        if before is not None and found.sockets[0] is not before.sockets[0]:
+            # It could not be exchanged when that was wanted.
+            self._exchange.renew(self._supervisor, {name}, self._users(self._supervisor.config))
+        return found
 
     def _number(self, name: str, launch: Launch) -> int:
         held = self._socket(name)

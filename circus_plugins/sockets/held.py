@@ -70,13 +70,16 @@ def _file(options: SocketOptions) -> tuple[int, int] | None:
 
 
 class Sockets:
-    """What is open, and what should be. `changed` is called when other sockets are open than before, and `groups` are
-    those of which each process has one."""
+    """What is open, and what should be, and of an exchanged socket the one before, until it is let go.
+
+    `changed` is called when other sockets are open than before, and `groups` are those of which each process has one.
+    """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.wanted: Mapping[str, SocketOptions] = {}
         self._changed = changed
         self._held: dict[str, Held | Group] = {}
+        self._former: dict[str, list[Held]] = {}
         self._holders = Holders(self._section)
         self.groups: dict[str, Group] = {}
         self._offered: Offered | None = None
@@ -99,21 +102,39 @@ class Sockets:
             if held.options != options:
                 held.configure(options)
             return held
-        made = self._handed(options, held)
+        made = self._handed(options, held) or self._back(options)
         if made is None:
             made = self._made(options, held.sockets if held is not None else ())
         elif held is not None and made.sockets == held.sockets:
             self._held[name] = made
             return made
-        self._drop(name)
+        if isinstance(held, Held) and held.offer is None:
+            self._former.setdefault(name, []).append(held)
+        else:
+            self._drop(name)
         self._held[name] = made
         if isinstance(made, Group):
             self.groups[name] = made
         self._changed()
         return made
 
+    def _back(self, options: SocketOptions) -> Held | None:
+        """One that the section had and that is not let go yet, if it is what is wanted now; raises CircusError."""
+        former = self._former.get(options.name, [])
+        found = next((each for each in former if each.options.place == options.place), None)
+        if found is not None:
+            found.configure(options)
+            former.remove(found)
+        return found
+
+    def let_go(self, name: str) -> None:
+        """Nobody wants back what a section had before."""
+        for held in self._former.pop(name, ()):
+            held.close()
+
     def _made(self, options: SocketOptions, before: Sequence[Socket]) -> Held | Group:
-        made = opened(options, self._holders, before)
+        own = [*before, *(held.socket for held in self._former.get(options.name, ()))]
+        made = opened(options, self._holders, own)
         return Group(options, made, self._changed) if options.so_reuseport else Held(options, made)
 
     def _section(self, inode: int) -> str:
@@ -144,6 +165,7 @@ class Sockets:
         return Held(options, offer.socket, offer)
 
     def _drop(self, name: str) -> None:
+        self.let_go(name)
         held = self._held.pop(name, None)
         self.groups.pop(name, None)
         if isinstance(held, Held) and held.offer is not None and self._offered is not None:

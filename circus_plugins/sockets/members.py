@@ -46,7 +46,7 @@ class Members:
     def about_to_signal(self, process: ProcessRef) -> None:
         """If that is to end it, nothing further is for it."""
         for group in self._groups.values():
-            if group.has(process.pid) and self._leaves(process):
+            if group.has(process.pid) and self.leaves(process):
                 group.ending(process.pid)
 
     def signaled(self, event: Any) -> None:
@@ -70,7 +70,8 @@ class Members:
         """Close what a group has too many of."""
         group.fit(lambda: self.wanted(name))
 
-    def _leaves(self, process: ProcessRef) -> bool:
+    def leaves(self, process: ProcessRef) -> bool:
+        """Whether a process was told to end, or is about to be."""
         watcher = self._supervisor.watchers.get(process.watcher.lower())
         found = watcher.slots.everyone() if watcher is not None else ()
         return any(each.pid == process.pid and each.state is ProcessState.STOPPING for each in found)
