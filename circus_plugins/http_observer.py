@@ -109,4 +109,4 @@ class HttpObserver(Observer):
             reason = f"{self.options.check_url} answered {response.status_code} {response.reason_phrase}".rstrip()
             raise Failure(reason, code=response.status_code)
         if self.metrics is not None:
-            self.metrics.timing("http_stats.request_time", (loop.time() - began) * 1000)
+            self.metrics.timing("request_time", (loop.time() - began) * 1000, group=self.prefix, watcher=self.cured)

@@ -73,9 +73,7 @@ class Observer(StatsdPlugin):
             self.in_a_row = self._failed = 0
 
     async def _fail(self, failure: Failure) -> None:
-        self.count(f"{self.prefix}.error")
-        if failure.code is not None:
-            self.count(f"{self.prefix}.error.{failure.code}")
+        self._count_failure(failure.code)
         if not self._failed:
             self.log.warning("%s", failure)
         self._failed += 1
@@ -84,6 +82,13 @@ class Observer(StatsdPlugin):
             self.in_a_row = 0
             await self._restart(self.cured, failure)
 
+    def _count_failure(self, code: int | None) -> None:
+        """Once, with the code as a tag; or, as in Circus, once for all and once for the code."""
+        tagged = self.metrics is not None and bool(self.metrics.tagging)
+        self.count("error", group=self.prefix, watcher=self.cured, code="" if code is None else str(code))
+        if code is not None and not tagged:
+            self.count(f"error.{code}", group=self.prefix)
+
     async def _restart(self, watcher: str, failure: Failure) -> None:
         try:
             state = (await self.client.call("status", name=watcher))["status"]
@@ -91,7 +96,7 @@ class Observer(StatsdPlugin):
                 self.log.info("%s is %s and left alone", watcher, state)
                 return
             self.log.warning("%s is restarted: %s", watcher, failure)
-            self.count(f"{self.prefix}.restart_on_error")
+            self.count("restart_on_error", group=self.prefix, watcher=watcher)
             # Somebody may have stopped it since it was asked for.
             await self.client.call("restart", name=watcher, match="simple", running=True)
         except CircusError as error:

@@ -123,4 +123,4 @@ class RedisObserver(Observer):
         for field, names in FIELDS.items():
             value = next((info[name] for name in names if name in info), None)
             if isinstance(value, int | float):
-                self.metrics.gauge(f"redis_stats.{field}", value)
+                self.metrics.gauge(field, value, group=self.prefix, watcher=self.cured)

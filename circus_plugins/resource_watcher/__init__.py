@@ -93,7 +93,7 @@ class ResourceWatcher(StatsdPlugin):
         known = {watcher.lower() for watcher in details}
         missing = {name for name in named - known if not any(letter in name for letter in "*?[")}
         for name in sorted(missing):
-            self.count(f"_resource_watcher.{name}.error")
+            self._count(name, "error")
             if name not in self._missing:
                 self.log.warning("there is no watcher %s", name)
         self._missing = missing
@@ -117,7 +117,7 @@ class ResourceWatcher(StatsdPlugin):
                     judged.counts.clear()
                     due.append((judged, worst[0]))
         for name in sorted(beyond):
-            self.count(f"_resource_watcher.{watcher}.{name}")
+            self._count(watcher, name)
         if due:
             await self._act(watcher, due)
 
@@ -149,21 +149,24 @@ class ResourceWatcher(StatsdPlugin):
                 signum = self.options.child_signal
                 await self._order("signal", name=watcher, pid=judged.pid, childpid=judged.childpid, signum=signum)
             elif done == "kill":
-                self.count(f"_resource_watcher.{watcher}.killing")
+                self._count(watcher, "killing")
                 await self._order("kill", name=watcher, pid=judged.pid)
             elif done == "restart" and not restarted:
                 restarted = True
-                self.count(f"_resource_watcher.{watcher}.restarting")
+                self._count(watcher, "restarting")
                 # Somebody may have stopped it since it was looked at.
                 await self._order("restart", name=watcher, match="simple", running=True)
         if restarted:
             self._judged = {key: judged for key, judged in self._judged.items() if key[0] != watcher}
 
+    def _count(self, watcher: str, name: str) -> None:
+        self.count(name, group="_resource_watcher", plain=watcher, watcher=watcher)
+
     async def _order(self, command: str, **properties: Any) -> None:
         try:
             await self.client.call(command, **properties)
         except CircusError as error:
-            self.count(f"_resource_watcher.{properties['name']}.error")
+            self._count(properties["name"], "error")
             self.log.error("%s of %s failed: %s", command, properties["name"], error)
 
 

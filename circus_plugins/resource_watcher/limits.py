@@ -128,9 +128,10 @@ class Limits(StatsdOptions):
 
     def contradictions(self) -> list[tuple[str, ...]]:
         """Called when they are read."""
-        if self.names:
-            return []
-        return [("watcher", "is missing", "name a watcher, several, or * for all", "service")]
+        found = super().contradictions()
+        if not self.names:
+            found.append(("watcher", "is missing", "name a watcher, several, or * for all", "service"))
+        return found
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
         """Called when they are read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from circus_core.wire import topic_name
-from circus_plugins.statsd.tagging import Tagged
+from circus_plugins.statsd.sending import StatsdPlugin
 
 if TYPE_CHECKING:
     from circus_core.events import Event
@@ -14,18 +14,15 @@ SUPERVISOR = "_circusd"
 """The group of events that are about no watcher; Circus has none."""
 
 
-class StatsdEmitter(Tagged):
+class StatsdEmitter(StatsdPlugin):
     """Counts each event at a statsd server."""
 
     name = "statsd"
 
     def circus_event(self, event: Event) -> None:
         """Count it, by the name that Circus has for it if it has one."""
-        if self.metrics is None:
-            return
         watcher = getattr(event, "watcher", None)
         if isinstance(watcher, str):
-            name, tags = self.told(event.action or event.name, plain=topic_name(watcher), watcher=watcher)
+            self.count(event.action or event.name, plain=topic_name(watcher), watcher=watcher)
         else:
-            name, tags = self.told(event.name, group=SUPERVISOR)
-        self.metrics.incr(name, tags=tags)
+            self.count(event.name, group=SUPERVISOR)

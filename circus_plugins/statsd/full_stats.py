@@ -14,7 +14,7 @@ from circus_core.errors import CircusError
 from circus_core.kinds import NUMBER
 from circus_core.options import option
 from circus_plugins.phrases import bytes_of
-from circus_plugins.statsd.tagging import Tagged, TaggedOptions
+from circus_plugins.statsd.sending import StatsdOptions, StatsdPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,13 +26,13 @@ TURN = 20
 QUEUE = ("waiting", "limit", "dropped")
 
 
-class FullStats(Tagged):
+class FullStats(StatsdPlugin):
     """Tells a statsd server what watchers use."""
 
     name = "full_stats"
 
     @frozen(kw_only=True)
-    class Options(TaggedOptions):
+    class Options(StatsdOptions):
         """PROTOCOL.md 7."""
 
         loop_rate: float = option(NUMBER, 60, unit="seconds", minimum=0.01, help="How often circusd is asked.")
@@ -56,7 +56,7 @@ class FullStats(Tagged):
             infos = (await self.client.call("stats"))["infos"]
             sockets = (await self.client.call("listsockets"))["sockets"]
         except CircusError as error:
-            self.count("_stats.error")
+            self.count("error", group="_stats")
             if not self._failing:
                 self.log.warning("circusd was not asked what watchers use: %s", error)
             self._failing = True
@@ -75,15 +75,14 @@ class FullStats(Tagged):
             with self.metrics.together() as metrics:
                 for watcher, processes in told[start : start + TURN]:
                     for name, value in figures(processes).items():
-                        bucket, tags = self.told(name, group="_stats", plain=watcher, watcher=watcher)
-                        metrics.gauge(bucket, value, tags=tags)
+                        metrics.gauge(name, value, group="_stats", plain=watcher, watcher=watcher)
             await asyncio.sleep(0)
         with self.metrics.together() as metrics:
             for entry in sockets:
                 for name in QUEUE:
                     if entry[name] is not None:
-                        bucket, tags = self.told(name, group="_sockets", plain=entry["name"], socket=entry["name"])
-                        metrics.gauge(bucket, entry[name], tags=tags)
+                        socket = entry["name"]
+                        metrics.gauge(name, entry[name], group="_sockets", plain=socket, socket=socket)
 
 
 def figures(processes: Mapping[str, Any]) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import re
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,9 +17,10 @@ from circus_core.kinds import INTEGER, NUMBER, TEXT, choice
 from circus_core.options import option
 from circus_core.plugin import CircusPlugin
 from circus_plugins.statsd.clients import Datagrams, Stream
+from circus_plugins.statsd.tagging import DATADOG, INFLUXDB, NONE, Tagging, bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from circus_core.periodic import Periodic
 
@@ -49,32 +49,50 @@ class StatsdOptions:
     sample_rate: float = option(
         NUMBER, 1.0, minimum=0, help="The part of counts and times that is sent; the server multiplies by it."
     )
+    tag_style: str = option(
+        choice(NONE, DATADOG, INFLUXDB), NONE,
+        help="Say what a metric is about, such as a watcher, by a tag, as DogStatsD (`datadog`) or Telegraf"
+        " (`influxdb`) read it; `none`: in its name.",
+    )  # fmt: skip
+    tags: Mapping[str, str] = option(TEXT, prefix="tags.", help="A tag that every metric has, such as `tags.env`.")
+
+    def contradictions(self) -> list[tuple[str, ...]]:
+        """Called when they are read."""
+        if self.tags and self.tag_style == NONE:
+            key = f"tags.{next(iter(self.tags))}"
+            return [(key, "is a tag, and metrics have none", f"write tag_style = {DATADOG} or {INFLUXDB}")]
+        return [(f"tags.{name}", "is empty", "give it a value") for name, value in self.tags.items() if not value]
 
 
 class Metrics:
-    """The metrics of one plugin. What a name must not have, such as the colon of `plugin:x`, is replaced."""
+    """The metrics of one plugin: `rate` is the part of counts and times that is sent, `tagging` how they are named.
 
-    def __init__(self, client: Any, rate: float) -> None:
+    A name is `GROUP.PLAIN.NAME`, or, with tags, `GROUP.NAME` with a tag for each of the `facts` that is not empty.
+    What a name must not have, such as the colon of `plugin:x`, is replaced.
+    """
+
+    def __init__(self, client: Any, rate: float = 1.0, tagging: Tagging | None = None) -> None:
         self._client = client
         self._rate = rate
+        self.tagging = Tagging() if tagging is None else tagging
 
-    def incr(self, name: str, count: int = 1, *, tags: str = "") -> None:
-        """Count something. `tags` are as they are written behind a name."""
-        self._client.incr(bucket(name) + tags, count, rate=self._rate)
+    def incr(self, name: str, *, group: str = "", plain: str = "", **facts: str) -> None:
+        """Count something."""
+        self._client.incr(self.tagging(name, group, plain, facts), rate=self._rate)
 
-    def timing(self, name: str, milliseconds: float) -> None:
+    def timing(self, name: str, milliseconds: float, *, group: str = "", plain: str = "", **facts: str) -> None:
         """Tell how long something took."""
-        self._client.timing(bucket(name), milliseconds, rate=self._rate)
+        self._client.timing(self.tagging(name, group, plain, facts), milliseconds, rate=self._rate)
 
-    def gauge(self, name: str, value: float, *, tags: str = "") -> None:
+    def gauge(self, name: str, value: float, *, group: str = "", plain: str = "", **facts: str) -> None:
         """Tell the value of something as it is now. Never left out: there is nothing to make up for it."""
-        self._client.gauge(bucket(name) + tags, value)
+        self._client.gauge(self.tagging(name, group, plain, facts), value)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Metrics]:
         """Metrics that are sent when the block ends, several in a datagram, so that a server can take them all."""
         with self._client.pipeline() as pipeline:
-            yield Metrics(pipeline, self._rate)
+            yield Metrics(pipeline, self._rate, self.tagging)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -99,10 +117,10 @@ class StatsdPlugin(CircusPlugin):
         if self.metrics is not None:
             self.metrics.close()
 
-    def count(self, name: str) -> None:
-        """Count something, if the server was found."""
+    def count(self, name: str, *, group: str = "", plain: str = "", **facts: str) -> None:
+        """Count something, if the server was found; as `Metrics.incr`."""
         if self.metrics is not None:
-            self.metrics.incr(name)
+            self.metrics.incr(name, group=group, plain=plain, **facts)
 
     async def _find(self) -> None:
         name = self.options.statsd_host or self.options.host
@@ -123,7 +141,7 @@ class StatsdPlugin(CircusPlugin):
         tcp = self.options.protocol == TCP
         port = self.options.port
         client = Stream(address, port, prefix, self._told) if tcp else Datagrams(address, port, prefix)
-        self.metrics = Metrics(client, self.options.sample_rate)
+        self.metrics = Metrics(client, self.options.sample_rate, Tagging(self.options.tag_style, self.options.tags))
 
     def _told(self, trouble: str) -> None:
         where = f"the statsd server {self.options.statsd_host or self.options.host}:{self.options.port}"
@@ -131,11 +149,6 @@ class StatsdPlugin(CircusPlugin):
             self.log.warning("%s takes no connection (%s): metrics are dropped until it does", where, trouble)
         else:
             self.log.info("%s takes metrics again", where)
-
-
-def bucket(name: str) -> str:
-    """A name as part of a metric: what would end it in statsd's format, and what is not ASCII, is a `_`."""
-    return re.sub(r"[^!-~]|[:|@]", "_", name)
 
 
 async def _address(name: str) -> str:

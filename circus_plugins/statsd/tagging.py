@@ -1,19 +1,16 @@
 """Where a metric says whose it is: in its name, as in Circus, or in tags as DogStatsD or InfluxDB write them.
 
-It sends nothing. What would end a tag is replaced, as in names.
+It sends nothing. What would end a name or a tag is replaced.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
-from circus_core.kinds import TEXT, choice
-from circus_core.options import option
 from circus_plugins.statsd.clients import TAGS
-from circus_plugins.statsd.sending import StatsdOptions, StatsdPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,47 +18,34 @@ if TYPE_CHECKING:
 NONE, DATADOG, INFLUXDB = "none", "datadog", "influxdb"
 
 
-@frozen(kw_only=True)
-class TaggedOptions(StatsdOptions):
-    """The options of plugins whose metrics may have tags."""
+@frozen
+class Tagging:
+    """The manner of one plugin: its style, and the tags that all its metrics have."""
 
-    tag_style: str = option(
-        choice(NONE, DATADOG, INFLUXDB), NONE,
-        help="Say which watcher or socket a metric is about by a tag, as DogStatsD (`datadog`) or Telegraf (`influxdb`)"
-        " read it; `none`: in its name.",
-    )  # fmt: skip
-    tags: Mapping[str, str] = option(TEXT, prefix="tags.", help="A tag that every metric has, such as `tags.env`.")
+    style: str = NONE
+    tags: Mapping[str, str] = field(factory=dict)
 
-    def contradictions(self) -> list[tuple[str, str, str]]:
-        """Called when they are read."""
-        if self.tags and self.tag_style == NONE:
-            key = f"tags.{next(iter(self.tags))}"
-            return [(key, "is a tag, and metrics have none", f"write tag_style = {DATADOG} or {INFLUXDB}")]
-        return [(f"tags.{name}", "is empty", "give it a value") for name, value in self.tags.items() if not value]
+    def __bool__(self) -> bool:
+        """Whether metrics have tags."""
+        return self.style != NONE
 
-
-class Tagged(StatsdPlugin):
-    """A plugin whose metrics are about a watcher or a socket, and say so by name or by tag."""
-
-    Options: ClassVar[type | None] = TaggedOptions
-
-    def told(self, name: str, *, group: str = "", plain: str = "", **facts: str) -> tuple[str, str]:
-        """A metric's name and its tags: `GROUP.PLAIN.NAME` without tags, else `GROUP.NAME` and a tag for each fact."""
-        options: Any = self.options
-        tagged = options.tag_style != NONE
-        parts = (group, "" if tagged else plain, name)
-        bucket = ".".join(part for part in parts if part)
-        return bucket, written(options.tag_style, {**options.tags, **facts}) if tagged else ""
+    def __call__(self, name: str, group: str, plain: str, facts: Mapping[str, str]) -> str:
+        """A metric's name with its tags behind it, as `Metrics` has it."""
+        whole = bucket(".".join(part for part in (group, "" if self else plain, name) if part))
+        return whole + written(self.style, {**self.tags, **facts}) if self else whole
 
 
 def written(style: str, tags: Mapping[str, str]) -> str:
     """Tags as they follow a name: https://docs.datadoghq.com/developers/dogstatsd/datagram_shell, and Telegraf's input
     `statsd`."""
-    if not tags:
-        return ""
     between = ":" if style == DATADOG else "="
-    pairs = [f"{_safe(name)}{between}{_safe(value)}" for name, value in tags.items()]
-    return (TAGS if style == DATADOG else ",") + ",".join(pairs)
+    pairs = [f"{_safe(name)}{between}{_safe(value)}" for name, value in tags.items() if value]
+    return (TAGS if style == DATADOG else ",") + ",".join(pairs) if pairs else ""
+
+
+def bucket(name: str) -> str:
+    """A name as part of a metric: what would end it in statsd's format, and what is not ASCII, is a `_`."""
+    return re.sub(r"[^!-~]|[:|@]", "_", name)
 
 
 def _safe(text: str) -> str:

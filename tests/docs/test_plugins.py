@@ -19,7 +19,7 @@ PAGES = sorted(page for page in (ROOT / "docs" / "reference" / "plugins").glob("
 
 def table(page: Path) -> dict[str, str]:
     """The options in the page's tables, each with its default."""
-    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \| .*\|$", page.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \| .*\|$", page.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -95,6 +95,23 @@ async def test_an_error_restarts_the_watcher(observe, place, statsd):
             assert len(run.events.named("watcher_started", watcher="app")) == 2
 
 
+@pytest.mark.covers("http_observer-option:tag_style", "http_observer-option:tags.")
+@pytest.mark.parametrize(
+    ("style", "start", "end"),
+    [("datadog", "", r"\|#env:prod,watcher:app"), ("influxdb", ",env=prod,watcher=app", "")],
+)
+async def test_with_tags_an_error_is_counted_once(observe, statsd, style, start, end):
+    async with serving(GONE, OK) as server:
+        tags = {"tag_style": style, "tags.env": "prod", "restart_on_error": "app"}
+        async with observe(APP + section(server.port, statsd, **tags)):
+            code = "code:503" if style == "datadog" else "code=503"
+            both = (start + "," + code, end) if start else (start, end + "," + code)
+            await statsd.wait_for(PREFIX + f"error{both[0]}:1\\|c{both[1]}")
+            await statsd.wait_for(PREFIX + rf"request_time{start}:[0-9.]+\|ms{end}")
+            await statsd.wait_for(PREFIX + rf"restart_on_error{start}:1\|c{end}")
+    assert not any("error.503" in line for line in statsd.seen)
+
+
 @pytest.mark.covers("http_observer-option:failures")
 async def test_so_many_errors_in_a_row_are_passed_over(observe, place):
     async with (

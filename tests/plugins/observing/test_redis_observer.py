@@ -80,6 +80,13 @@ async def test_a_server_with_a_password_on_a_unix_socket(observe, redis, tcp_por
         await statsd.wait_for(r"circus\.cache\.watcher\.redis_stats\.uptime_in_seconds:[0-9]+\|g")
 
 
+@pytest.mark.covers("redis_observer-option:tag_style", "redis_observer-option:tags.")
+async def test_tags(observe, tcp_port, statsd):
+    tags = {"tag_style": "datadog", "tags.env": "prod", "restart_on_timeout": "app"}
+    async with observe(APP + section(tcp_port, statsd, **tags)):
+        await statsd.wait_for(PREFIX + r"error:1\|c\|#env:prod,watcher:app")
+
+
 @needs_server
 async def test_a_server_that_refuses_is_not_restarted(observe, place, redis, tcp_port, statsd):
     redis(tcp_port, "--requirepass", "secret")

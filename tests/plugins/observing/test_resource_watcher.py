@@ -147,6 +147,16 @@ async def test_a_watcher_is_restarted_and_told_of(observe, place, statsd):
         await statsd.wait_for(prefix + r"restarting:1\|c")
 
 
+@pytest.mark.covers("resource_watcher-option:tag_style", "resource_watcher-option:tags.")
+async def test_tags(observe, statsd):
+    tags = {"tag_style": "influxdb", "tags.env": "prod"}
+    options = section(watcher="busy one", port=statsd.port, max_cpu=5, action="kill", **tags)
+    async with observe(f"[watcher:Busy One]\ncmd = {BUSY}\n" + options):
+        prefix = r"circus\.app\.watcher\._resource_watcher\."
+        await statsd.wait_for(prefix + r"over_cpu,env=prod,watcher=Busy_One:1\|c")
+        await statsd.wait_for(prefix + r"killing,env=prod,watcher=Busy_One:1\|c")
+
+
 @pytest.mark.covers("resource_watcher-option:action")
 async def test_only_the_process_that_is_beyond_is_replaced(observe, place):
     grow = "import os, time; held = b'x' * (('GROW' in os.environ) * 200 << 20); time.sleep(1000)"

@@ -59,7 +59,7 @@ async def test_tags_as_influxdb_has_them(observe, statsd):
         await statsd.wait_for(r"circus\.app\.watcher\.start,env=prod,watcher=Two_Words:1\|c")
 
 
-@pytest.mark.parametrize("use", ["statsd", "full_stats"])
+@pytest.mark.parametrize("use", ["statsd", "full_stats", "http_observer", "redis_observer", "resource_watcher"])
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
