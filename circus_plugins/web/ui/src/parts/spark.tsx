@@ -22,11 +22,19 @@ export function Spark({ past, of, name, least = 1 }: Props) {
   return <canvas class="spark" ref={canvas} aria-hidden="true" />;
 }
 
+let measured: [within: number, size: [width: number, height: number]] = [0, [0, 0]];
+
+/** All have one size, and to measure each would have the browser lay the page out for each. */
+function size(canvas: HTMLCanvasElement): [width: number, height: number] {
+  if (measured[0] !== innerWidth || !measured[1][0]) measured = [innerWidth, [canvas.clientWidth, canvas.clientHeight]];
+  return measured[1];
+}
+
 function draw(canvas: HTMLCanvasElement, values: readonly number[], stroke: string, least: number): void {
   const context = canvas.getContext("2d");
   if (!context) return;
   const scale = devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = canvas;
+  const [width, height] = size(canvas);
   canvas.width = width * scale;
   canvas.height = height * scale;
   if (values.length < 2) return;

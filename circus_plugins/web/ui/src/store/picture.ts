@@ -29,14 +29,14 @@ export const NOTHING: Picture = {
 };
 
 /** Older and newer points as one past, each moment once; what was known is kept where the newer ones begin later. */
-export function joined<P extends readonly [number, ...number[]]>(before: readonly P[], after: readonly P[]): readonly P[] {
+export function joined<P extends readonly [number, ...number[]]>(before: readonly P[], after: readonly P[], kept = KEPT): readonly P[] {
   const first = after[0]?.[0] ?? Infinity;
   const older = before.filter(([at]) => at < first);
-  return [...older, ...after].slice(-KEPT);
+  return [...older, ...after].slice(-kept);
 }
 
-export function appended<P>(past: readonly P[], point: P): readonly P[] {
-  return past.length < KEPT ? [...past, point] : [...past.slice(1 - KEPT), point];
+export function appended<P>(past: readonly P[], point: P, kept = KEPT): readonly P[] {
+  return past.length < kept ? [...past, point] : [...past.slice(1 - kept), point];
 }
 
 /** All there is, told after each connection. The past of watchers that go on stays. */

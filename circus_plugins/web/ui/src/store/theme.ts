@@ -32,5 +32,12 @@ function kept(): string | null {
   }
 }
 
-/** The value of a colour, for what is drawn on a canvas. */
-export const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+let colours = new Map<string, string>();
+theme.subscribe(() => (colours = new Map()));
+
+/** The value of a colour, for what is drawn on a canvas. The browser is asked once for each theme: it takes its time. */
+export function colour(name: string): string {
+  const known = colours.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  colours.set(name, known);
+  return known;
+}

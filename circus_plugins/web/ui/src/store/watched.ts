@@ -2,6 +2,9 @@
 import type { Details, Point, ProcessesTold, ProcessTold, WatcherTold } from "../wire/types";
 import { appended, joined } from "./picture";
 
+/** There may be thousands of processes, and each has a small line only. */
+export const KEPT = 90;
+
 export type Process = Omit<ProcessTold, "past"> & { past: readonly Point[] };
 
 export interface Watched {
@@ -17,7 +20,7 @@ export function watcher(before: Watched | null, told: WatcherTold, now: number):
   const processes = new Map<number, Process>();
   for (const each of told.processes) {
     const past = known.get(each.pid)?.past ?? [];
-    processes.set(each.pid, { ...each, past: joined(past, each.past ?? []) });
+    processes.set(each.pid, { ...each, past: joined(past, each.past ?? [], KEPT) });
   }
   return { name: told.name, heard: now, details: told.details, processes };
 }
@@ -27,7 +30,7 @@ export function processes(before: Watched | null, told: ProcessesTold): Watched 
   const all = new Map(before.processes);
   for (const [pid, cpu, memory] of told.rows) {
     const known = all.get(pid);
-    if (known) all.set(pid, { ...known, cpu, memory, past: appended(known.past, [told.at, cpu, memory]) });
+    if (known) all.set(pid, { ...known, cpu, memory, past: appended(known.past, [told.at, cpu, memory], KEPT) });
   }
   return { ...before, processes: all };
 }
