@@ -96,14 +96,14 @@ def test_nothing_is_kept_once_all_came_over(
 ) -> None:
     (one, at), (two, other) = place(kind, tmp_path)
     run = circusd(configuration(server, one)).up()
-    held = len(descriptors(run.process.pid))
     for where, old, new in ((two, at, other), (one, other, at)):
+        held = descriptors(run.process.pid)[listed(run)["web"]["fd"]]
         run.configure(configuration(server, where))
         call(run, "reloadconfig", waiting=True)
         assert int(answer(new).split()[0]) in pids(run, "web")
         with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
             answer(old)
-        until(lambda: len(descriptors(run.process.pid)) == held)
+        assert held not in descriptors(run.process.pid).values()
     assert kind == "port" or not os.path.exists(other)
 
 
