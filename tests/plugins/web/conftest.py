@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -170,6 +171,15 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         yield Console(daemon.up())
     finally:
         daemon.close()
+
+
+@pytest.fixture
+def tcp_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def bearer(role: str) -> dict[str, str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx
 import pytest
+import socketio
 
-from circus_core.testing import until
+from circus_core.testing import PATIENCE, until
+from tests.docs.pages import ROOT
 from tests.plugins.web.conftest import PROGRAM, Console, section
 
 if TYPE_CHECKING:
@@ -83,3 +87,59 @@ def test_nobody_else_is_believed(served: Served) -> None:
         answer = client.post("/login", json={"link": console.link.partition("link=")[2]}, headers=forwarded)
         assert "Secure" not in answer.headers["set-cookie"]
     console.audit(r"owner \(admin\) from 127\.0\.0\.1: logged in by link")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+NGINX = """
+pid nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+    }}
+}}
+"""
+PAGE = ROOT / "docs" / "howto" / "web-console.md"
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_behind_nginx_as_the_page_says(served: Served, tmp_path: Path, tcp_port: int, transport: str) -> None:
+    program = shutil.which("nginx")
+    if program is None:
+        pytest.skip("nginx is not installed")
+    console = served("root_path = /circus", "allowed_hosts = www.example.org", "trusted_proxies = 127.0.0.1")
+    location = PAGE.read_text().partition("location /circus/ {")[2].partition("```")[0]
+    location = f"location /circus/ {{{location}".replace("127.0.0.1:8080", f"127.0.0.1:{console.port}")
+    (tmp_path / "nginx.conf").write_text(NGINX.format(port=tcp_port, location=location))
+    words = [program, "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off; master_process off;"]
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
+    try:
+        until(lambda: listens(tcp_port))
+        base, host = f"http://127.0.0.1:{tcp_port}", {**PROGRAM, "Host": "www.example.org"}
+        async with aiohttp.ClientSession(headers=host) as session:
+            link = {"link": console.link.partition("link=")[2]}
+            async with session.post(f"{base}/circus/login", json=link) as answer:
+                assert answer.status == 200, await answer.text()
+                cookie = answer.headers["set-cookie"].partition(";")[0]
+            async with session.get(f"{base}/circus/", headers={"Cookie": cookie}) as answer:
+                assert answer.status == 200
+        sent = {**host, "Cookie": cookie, "Origin": "http://www.example.org"}
+        async with aiohttp.ClientSession(headers=sent) as session:
+            page = socketio.AsyncClient(http_session=session, reconnection=False)
+            await page.connect(base, headers=sent, transports=[transport], socketio_path="/circus/socket.io")
+            try:
+                assert (await page.call("call", {"id": 1, "command": "numwatchers"}, timeout=PATIENCE))["ok"] is True
+            finally:
+                await page.disconnect()
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)

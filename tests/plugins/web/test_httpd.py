@@ -23,20 +23,11 @@ if TYPE_CHECKING:
     Served = Callable[..., Console]
 
 
-@pytest.fixture
-def port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
-
-
 @pytest.mark.covers("circus-option:httpd", "circus-option:httpd_host", "circus-option:httpd_port")
-def test_circus_options_are_enough(circusd: Start, port: int) -> None:
-    daemon = circusd(f"[circus]\nhttpd = True\nhttpd_host = 127.0.0.1\nhttpd_port = {port}\n").up()
+def test_circus_options_are_enough(circusd: Start, tcp_port: int) -> None:
+    daemon = circusd(f"[circus]\nhttpd = True\nhttpd_host = 127.0.0.1\nhttpd_port = {tcp_port}\n").up()
     console = Console(daemon)
-    assert console.address == f"http://127.0.0.1:{port}"
+    assert console.address == f"http://127.0.0.1:{tcp_port}"
     assert daemon.call("status")["statuses"] == {"circushttpd": "active"}
     with console.owner() as owner:
         assert owner.get("/api/v1/me").json() == {"status": "ok", "user": "owner", "role": "admin", "way": "link"}
@@ -89,10 +80,10 @@ def test_inside_circusd_it_is_refused(circusd: Start) -> None:
     until(lambda: "serves pages only in a process of its own" in daemon.output())
 
 
-def test_a_port_that_another_program_has(circusd: Start, port: int) -> None:
-    with socket.create_server(("127.0.0.1", port)):
-        daemon = circusd(f"[circus]\nhttpd = True\nhttpd_host = 127.0.0.1\nhttpd_port = {port}\n").up()
-        until(lambda: f"the web console cannot listen at 127.0.0.1:{port}" in daemon.output())
+def test_a_port_that_another_program_has(circusd: Start, tcp_port: int) -> None:
+    with socket.create_server(("127.0.0.1", tcp_port)):
+        daemon = circusd(f"[circus]\nhttpd = True\nhttpd_host = 127.0.0.1\nhttpd_port = {tcp_port}\n").up()
+        until(lambda: f"the web console cannot listen at 127.0.0.1:{tcp_port}" in daemon.output())
         assert "set another port" in daemon.output()
 
 
