@@ -232,6 +232,10 @@ class Push:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("the web console failed: %s", error, exc_info=error)
+            if task in self._running:
+                # One part of it without the others would show something else than there is.
+                self._stop()
+                asyncio.get_running_loop().call_later(AGAIN, self._begin_anew)
 
     # What they are told
 
@@ -239,8 +243,12 @@ class Push:
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
-        elif len(self._browsers) == 1:
+        if not self._running:
             self._running = [self._spawn(work()) for work in (self._keep, self._tell_changes, self._tell_figures)]
+
+    def _begin_anew(self) -> None:
+        if self._browsers:
+            self._begin()
 
     def _stop(self) -> None:
         if self._leaving is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from circus_plugins.web.access.sessions import Session, Sessions
     from circus_plugins.web.access.users import Tokens, Users
 
+LONGEST = 80
+"""Letters of a name in the log."""
 OWNER = "owner"
 """What somebody is called who came by the link: circusd's own user, or whom that user gave it to."""
 
@@ -71,7 +73,7 @@ class Entry:
         """Who it is, and the cookie of a new session; raises LoginError, and TooManyError without a look at it."""
         self._check_attempts(address, name)
         if not self._users.proved(name, password):
-            self._failed(address, f"as {name!r}")
+            self._failed(address, f"as {name[:LONGEST]!r}")
             raise LoginError("there is no user with this name and password", hint=_hint(self._users))
         known = self._users.find(name)
         assert known is not None
@@ -129,7 +131,7 @@ class Entry:
     def _check_attempts(self, address: str, name: str) -> None:
         wait = self._attempts.wait(address)
         if wait > 0:
-            self._audit.warning("somebody from %s: login as %r not tried, as too many failed", address, name)
+            self._audit.warning("somebody from %s: login as %r not tried, as too many failed", address, name[:LONGEST])
             error = TooManyError("too many logins failed", hint=f"try again in {wait:.0f} seconds")
             error.wait = wait
             raise error
