@@ -39,7 +39,21 @@ while True:
     number += 1
     time.sleep(0.2)
 """
+ACME = """
+from circus_core.kinds import TEXT
+from circus_core.plugin import CircusPlugin
+
+class Acme(CircusPlugin):
+    name = "acme"
+
+    def circus_register_options(self, registry):
+        registry.option("watcher", "acme.colour", TEXT, help="The colour of its lamp.")
+"""
 CONFIGURATION = """
+    [plugin:acme]
+    use = acme.py:Acme
+    host = core
+
     [socket:front]
     host = 127.0.0.1
     port = 0
@@ -100,12 +114,15 @@ def free_port() -> int:
 class Site:
     """A circusd with a web console, and a browser that is logged in there."""
 
-    def __init__(self, folder: Path, browser: Browser, users: str = "", configuration: str = CONFIGURATION) -> None:
+    def __init__(
+        self, folder: Path, browser: Browser, users: str = "", configuration: str = CONFIGURATION, *, below: str = ""
+    ) -> None:
         self.port = free_port()
-        self.home = f"http://localhost:{self.port}/"
+        self.home = f"http://localhost:{self.port}/{below}"
         self.browser = browser
         self.run = tempfile.TemporaryDirectory(prefix="circus-")
         (folder / "talk.py").write_text(TALK)
+        (folder / "acme.py").write_text(ACME)
         text = configuration.format(port=self.port, users=users, python=sys.executable)
         self.circusd = Circusd(folder, text, env={"XDG_RUNTIME_DIR": self.run.name})
         self._state: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -120,6 +121,20 @@ def test_a_watcher_is_added_changed_and_removed_and_mistakes_stand_at_their_fiel
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.locator("[data-name=web]")).to_be_visible()
     expect(page.locator("[data-name=fresh]")).to_have_count(0)
+
+
+def test_options_of_any_plugin_have_fields_and_secrets_stay_what_they_are(page: Page, site: Site) -> None:
+    page.goto(f"{site.home}#/w/web/edit")
+    field = page.locator(".field", has=page.get_by_label("acme.colour", exact=True)).first
+    expect(field).to_contain_text("The colour of its lamp.")
+    page.get_by_label("acme.colour", exact=True).fill("red")
+    page.get_by_label("env", exact=True).press("Control+End")
+    page.get_by_label("env", exact=True).press_sequentially("\nGREETING=hello")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="2 processes")).to_be_visible()
+    assert site.circusd.call("get", name="web", keys=["acme.colour"])["options"] == {"acme.colour": "red"}
+    environment = Path(f"/proc/{pids(site, 'web')[0]}/environ").read_bytes().split(b"\0")
+    assert {b"GREETING=hello", b"DATABASE_PASSWORD=seldom-told"} <= set(environment)
 
 
 def test_the_configuration_is_reloaded_after_its_plan_was_seen(page: Page, site: Site) -> None:

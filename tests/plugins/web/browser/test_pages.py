@@ -68,7 +68,7 @@ def test_the_page_of_a_watcher_shows_processes_graphs_events_and_options(page: P
     options = page.get_by_label("Options and their values")
     expect(options).to_contain_text("use_sockets")
     page.get_by_label("Search options").fill("env")
-    expect(options).to_contain_text("DATABASE_PASSWORD")
+    expect(options).to_contain_text("DATABASE_PASSWORD=********")
     expect(options).not_to_contain_text("numprocesses")
 
 

@@ -207,6 +207,23 @@ def test_of_a_thousand_watchers_only_those_in_sight_are_drawn(
             expect(page.get_by_text("11 watchers selected")).to_be_visible()
 
 
+def test_below_the_path_of_a_proxy(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("below")
+    with closing(Site(folder, chromium, "root_path = /ops/circus", CROWD, below="ops/circus/")) as made:
+        made.circusd.up()
+        with made.context() as context:
+            page = context.new_page()
+            page.goto(made.home)
+            expect(page.locator(".live")).to_have_text("live")
+            expect(page.get_by_text("There is no watcher yet")).to_be_visible()
+            page.get_by_role("link", name="Plugins").click()
+            expect(page.get_by_role("link", name="circushttpd")).to_be_visible()
+            page.get_by_role("button", name="owner, role admin").click()
+            page.get_by_role("menuitem", name="Log out").click()
+            expect(page).to_have_url(re.compile("/ops/circus/(login)?"))
+            expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
 def test_who_may_only_look_has_nothing_to_press(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     hasher = pytest.importorskip("argon2").PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     users = f"users.ada = view {hasher.hash('lovelace')}"

@@ -14,7 +14,7 @@ import { Reloading } from "./reloading";
 
 export function Filters() {
   const [reloading, reload] = useState(false);
-  const number = counts(picture.value.watchers.values());
+  const number = counts(picture.value.watchers.values(), wish.value);
   const turned = (mood: Mood): void => {
     const moods = new Set(wish.value.moods);
     if (!moods.delete(mood)) moods.add(mood);

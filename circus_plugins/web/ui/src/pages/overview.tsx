@@ -7,7 +7,7 @@ import { narrow } from "../parts/wide";
 import { reveal, Rows } from "../parts/rows";
 import { list, selected, selection, sortBy, wish } from "../store/choice";
 import { picture } from "../store/console";
-import type { Column } from "../store/listing";
+import { counts, type Column } from "../store/listing";
 import { may } from "../store/roles";
 import { count } from "../words/format";
 import { Host } from "./host";
@@ -119,7 +119,8 @@ function Bulk() {
 }
 
 function Nothing() {
-  if (picture.value.watchers.size === 0) {
+  const any = Object.values(counts(picture.value.watchers.values(), wish.value)).some(Boolean);
+  if (!any) {
     return (
       <div class="empty">
         {picture.value.at ? "There is no watcher yet. " : "Waiting for circusd … "}

@@ -34,7 +34,7 @@ export function listed(watchers: Iterable<Watcher>, wish: Wish): Watcher[] {
   const key = KEYS[wish.column];
   const turn = wish.down ? -1 : 1;
   const chosen = [...watchers]
-    .filter((watcher) => wish.plugins || !watcher.plugin || watcher.mood === "bad")
+    .filter((watcher) => belongs(watcher, wish))
     .filter((watcher) => !wish.moods.size || wish.moods.has(watcher.mood))
     .filter((watcher) => {
       const text = `${watcher.name} ${watcher.state} ${watcher.trouble}`.toLowerCase();
@@ -52,9 +52,14 @@ function compared(a: number | string, b: number | string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Whether one is listed at all: those of plugins are if somebody wants them, or if one fares badly. */
+function belongs(watcher: Watcher, wish: Wish): boolean {
+  return wish.plugins || !watcher.plugin || watcher.mood === "bad";
+}
+
 /** How many there are of each mood. */
-export function counts(watchers: Iterable<Watcher>): Record<Mood, number> {
+export function counts(watchers: Iterable<Watcher>, wish: Wish): Record<Mood, number> {
   const found = { bad: 0, busy: 0, good: 0, off: 0 };
-  for (const watcher of watchers) found[watcher.mood] += 1;
+  for (const watcher of watchers) if (belongs(watcher, wish)) found[watcher.mood] += 1;
   return found;
 }

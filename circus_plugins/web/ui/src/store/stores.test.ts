@@ -85,7 +85,8 @@ describe("the list", () => {
   test("is searched in names, states and troubles, and filtered by mood", () => {
     expect(listed(all, { ...WISH, words: "gave status" }).map(({ name }) => name)).toEqual(["sick"]);
     expect(listed(all, { ...WISH, moods: new Set(["off"]) }).map(({ name }) => name)).toEqual(["old"]);
-    expect(counts(all)).toEqual({ bad: 1, busy: 0, good: 3, off: 1 });
+    expect(counts(all, WISH)).toEqual({ bad: 1, busy: 0, good: 2, off: 1 });
+    expect(counts(all, { ...WISH, plugins: true }).good).toBe(3);
   });
 
   test("of a thousand takes no time that anybody sees", () => {
