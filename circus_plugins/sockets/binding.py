@@ -113,7 +113,9 @@ def _bind(made: socket.socket, options: SocketOptions, address: Any, holders: Ho
     if options.unix:
         _bind_path(made, options, address, holders)
         return
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if options.type != "SOCK_DGRAM" or options.so_reuseport or _is_group(address[0]):
+        # Of datagrams it would take over what is another program's, who would never hear of it.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if options.so_reuseport:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if options.interface:
@@ -122,6 +124,14 @@ def _bind(made: socket.socket, options: SocketOptions, address: Any, holders: Ho
         # As a section has one family, IPv4 is for another one.
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     made.bind(address)
+
+
+def _is_group(host: str) -> bool:
+    """Whether many may take what is sent to an address (multicast)."""
+    # Circusd seldom has sockets for datagrams, and this takes as long to import as many sockets to open.
+    import ipaddress
+
+    return ipaddress.ip_address(host).is_multicast
 
 
 @contextlib.contextmanager

@@ -60,9 +60,6 @@ def _clash(one: SocketOptions, other: SocketOptions) -> bool:
         return False
     if one.so_reuseport and other.so_reuseport:
         return False
-    # The kernel lets datagrams of one address go to the more special socket.
-    if one.type == "SOCK_DGRAM" and not one.unix and _host(one) != _host(other):
-        return False
     return None in (one.interface, other.interface) or one.interface == other.interface
 
 

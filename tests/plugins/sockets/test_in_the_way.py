@@ -61,10 +61,6 @@ so_reuseport = True
 [socket:datagrams]
 port = 8001
 type = SOCK_DGRAM
-[socket:all-datagrams]
-host = 0.0.0.0
-port = 8001
-type = SOCK_DGRAM
 [socket:ipv6]
 host = ::1
 family = AF_INET6
@@ -94,6 +90,22 @@ def test_sections_without_an_address_may_be_handed_one(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "warning: " in done.stderr
     assert "[socket:two] port: is at localhost:8080, and [socket:one] at localhost:8080" in done.stderr
+
+
+def test_datagrams_of_somebody_else_are_not_taken_over() -> None:
+    with opened(made(type="SOCK_DGRAM")) as one:
+        port = one.getsockname()[1]
+        for host in ("127.0.0.1", "0.0.0.0"):
+            with pytest.raises(CircusError, match="Address already in use") as caught:
+                opened(made(type="SOCK_DGRAM", host=host, port=port))
+            assert f"(pid {os.getpid()}) has it" in caught.value.hint
+    groups = [
+        made(type="SOCK_DGRAM", host="239.1.2.3", port=port),
+        made(type="SOCK_DGRAM", port=port, so_reuseport=True),
+    ]
+    for each in groups:
+        with opened(each), opened(each):
+            pass
 
 
 def test_a_section_is_named_whose_socket_is_in_the_way() -> None:
