@@ -177,8 +177,10 @@ class ProcessExited(Event):
     """A process ended and was reaped.
 
     `exit_code` is the status, or minus the signal's number, or None if somebody else reaped it. `age` is seconds
-    lived, `cpu` user and system seconds and `peak_memory` bytes (wait4). `requested` is set when circusd ended it on
-    somebody's order, and `ready` if it had become ready; a process that nobody asks about is ready once it is spawned.
+    lived, `cpu` user and system seconds (wait4). `peak_memory` is the most memory, in bytes, that it had, or a child
+    that it waited for; None where that was not a tenth more than circusd had itself, for the kernel counts that too.
+    `requested` is set when circusd ended it on somebody's order, and `ready` if it had become ready; a process that
+    nobody asks about is ready once it is spawned.
     """
 
     action: ClassVar[str | None] = "reap"
@@ -190,7 +192,7 @@ class ProcessExited(Event):
     requested: bool
     ready: bool = True
     cpu: float = 0.0
-    peak_memory: int = 0
+    peak_memory: int | None = None
 
 
 @event

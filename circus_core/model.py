@@ -95,11 +95,11 @@ class ProcessRef:
 
 @frozen
 class Exit:
-    """How a process ended, from wait4(2). `cpu` is user plus system seconds, `peak_memory` bytes."""
+    """How a process ended, from wait4(2). `cpu` is user plus system seconds, `peak_memory` bytes if it is known."""
 
     status: int
     cpu: float = 0.0
-    peak_memory: int = 0
+    peak_memory: int | None = None
 
     @property
     def code(self) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from circus_core import tree
 from circus_core.kinship import Strangers
 from circus_core.model import Exit
+from circus_core.peak import Peaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class Reaper(Protocol):
         ...
 
 
-def _wait(pid: int) -> Exit | None:
+def _wait(pid: int, peaks: Peaks) -> Exit | None:
     """Reap a child that has ended."""
     try:
         reaped, status, usage = os.wait4(pid, os.WNOHANG)
@@ -63,7 +64,7 @@ def _wait(pid: int) -> Exit | None:
         return None
     if reaped == 0:
         raise BlockingIOError(f"child {pid} has not ended")
-    return Exit(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Exit(status, usage.ru_utime + usage.ru_stime, peaks.of(usage.ru_maxrss))
 
 
 class ChildReaper:
@@ -77,6 +78,7 @@ class ChildReaper:
         self._afterwards: list[Callable[[], None]] = []
         self._strangers: Strangers | None = None
         self._session = os.getsid(0)
+        self._peaks = Peaks()
         _become_subreaper()
         signals.on(signal.SIGCHLD, self._reap)
 
@@ -130,12 +132,12 @@ class ChildReaper:
         """
         callback = self._watched.pop(pid, None)
         if callback is not None:
-            callback(_wait(pid))
+            callback(_wait(pid, self._peaks))
             return True
         seen = tree.stat(pid)
         if seen is not None and seen.session == self._session and os.getpid() != 1:
             return False
-        _wait(pid)
+        _wait(pid, self._peaks)
         log.debug("reaped pid %d, an orphan", pid)
         return True
 
@@ -143,7 +145,7 @@ class ChildReaper:
         """A library's ended child hides ours from waitid(P_ALL), so ask for each; rare, and only until it is reaped."""
         for pid in tuple(self._watched):
             try:
-                ended = _wait(pid)
+                ended = _wait(pid, self._peaks)
             except BlockingIOError:
                 continue
             self._watched.pop(pid)(ended)
@@ -157,6 +159,7 @@ class PidfdReaper:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._held: dict[int, int] = {}
+        self._peaks = Peaks()
         self._strangers: Strangers | None = None
 
     def watch(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
@@ -194,7 +197,7 @@ class PidfdReaper:
 
     def _reap(self, pid: int, ended: Callable[[Exit | None], None]) -> None:
         self.forget(pid)
-        ended(_wait(pid))
+        ended(_wait(pid, self._peaks))
 
 
 def _become_subreaper() -> None:

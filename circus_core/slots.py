@@ -279,7 +279,7 @@ class Slots:
         exited = ProcessExited(
             watcher=process.watcher, wid=process.wid, pid=process.pid,
             exit_code=how.code if how else None, age=process.age, requested=process.requested, ready=process.came_up,
-            cpu=how.cpu if how else 0.0, peak_memory=how.peak_memory if how else 0,
+            cpu=how.cpu if how else 0.0, peak_memory=how.peak_memory if how else None,
         )  # fmt: skip
         self.leaving.setdefault(process, False)
         self.last_error = self.readiness.drop(process) or self.last_error

@@ -35,7 +35,7 @@ class Past:
 
     exited: int = 0
     seconds: float = 0.0
-    peak_memory: int = 0
+    peak_memory: int | None = None
 
 
 @define(eq=False)
@@ -113,7 +113,9 @@ class Feed:
         past = self._past.setdefault(event.watcher.lower(), Past())
         past.exited += 1
         past.seconds += max(event.cpu - told, 0.0)
-        past.peak_memory = max(past.peak_memory, event.peak_memory)
+        if event.peak_memory is not None:
+            # Whose is not known had no more than circusd, and so less than this one.
+            past.peak_memory = max(past.peak_memory or 0, event.peak_memory)
 
     def changed(self, known: Known) -> None:
         """Something that is told of it every time is not as it was."""

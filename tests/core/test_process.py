@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import resource
 import signal
 import sys
 
@@ -229,10 +230,22 @@ async def test_a_signal_that_is_no_end_is_told(made):
 
 @run
 async def test_its_usage_is_told_when_it_ends(made):
-    process = made.process("held = bytearray(50_000_000); sum(range(3_000_000))")
+    # Well above what this process has.
+    size = 2 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    process = made.process(f"held = b'x' * {size}; sum(range(3_000_000))")
     await process.gone()
     assert process.exit.cpu > 0.01
-    assert process.exit.peak_memory > 50_000_000
+    assert size < process.exit.peak_memory < 1.5 * size
+
+
+@run
+async def test_a_peak_that_is_our_own_memory_is_not_told_as_its(made):
+    held = bytearray(b"x" * 30_000_000)
+    for _ in range(2):
+        process = made.process("pass")
+        await process.gone()
+        assert process.exit.peak_memory is None
+    del held
 
 
 @run

@@ -16,6 +16,9 @@ test("an event is told in words", () => {
   expect(words(event("process_exited", { process_pid: 7, wid: 1, exit_code: 3, age: 61, peak_memory: 1024 }))).toBe(
     "pid 7 (wid 1): exit status 3, after 1 m 1 s, at most 1.0 KB",
   );
+  expect(words(event("process_exited", { process_pid: 7, wid: 1, exit_code: 3, age: 61, peak_memory: null }))).toBe(
+    "pid 7 (wid 1): exit status 3, after 1 m 1 s",
+  );
   expect(words(event("watcher_gave_up", { reason: "it died", last: true, last_words: ["x"] }))).toBe("it died");
   expect(words(event("signal_sent", { pid: 7, wid: 1, signum: 15 }))).toBe("pid 7 (wid 1), SIGTERM");
   expect(words(event("restart_delayed", { delay: 1.8169874 }))).toBe("delay 1.82");

@@ -33,7 +33,8 @@ export function words(event: EventTold): string {
   if (event.event === "process_exited") {
     const exit = ending(event as unknown as Exit);
     const asked = event["requested"] ? ", as ordered" : "";
-    return `${who}: ${exit}${asked}, after ${span(event["age"] as number)}, at most ${bytes(event["peak_memory"] as number)}`;
+    const most = typeof event["peak_memory"] === "number" ? `, at most ${bytes(event["peak_memory"])}` : "";
+    return `${who}: ${exit}${asked}, after ${span(event["age"] as number)}${most}`;
   }
   const rest = Object.entries(event).filter(([name, each]) => !ENVELOPE.has(name) && each !== null && value(each) !== "");
   const reason = typeof event["reason"] === "string" ? event["reason"] : "";
