@@ -29,6 +29,8 @@ MISMATCH = int(zmq.Event.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 LOST = int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
 CONNECTED, GONE = int(zmq.Event.HANDSHAKE_SUCCEEDED), int(zmq.Event.DISCONNECTED)
 REFUSALS = AUTH | PROTOCOL
+SETTLES = 10.0
+"""Seconds after its return in which circusd may not answer yet: it opens one endpoint after the other."""
 
 
 def event_of(frame: bytes) -> int:
@@ -78,6 +80,7 @@ class Handshake:
         self._lost = False
         self._away = False
         self._back = False
+        self._since = float("-inf")
         self._refusal: CircusError | None = None
         self._monitor = socket.get_monitor_socket()
         self._poller = zmq.Poller()
@@ -91,13 +94,13 @@ class Handshake:
         return self._await(zmq.POLLIN, seconds)
 
     def returned(self) -> bool:
-        """After a question without an answer: whether circusd has been away. Waits for it, if it still is."""
+        """After a question without an answer: whether circusd has been away just now. Waits for it, if it still is."""
         while self._refusal is None and self._monitor.poll(None if self._away else 0):
             self._look()
         if self._refusal is not None:
             raise self._refusal
-        back, self._back = self._back, False
-        return back
+        self._back = False
+        return time.monotonic() - self._since < SETTLES
 
     def send(self, message: bytes, seconds: float) -> bool:
         """Whether the message could be sent within this time; raises ForbiddenError where nobody will take it."""
@@ -146,6 +149,7 @@ class Handshake:
     def _turn(self, *, away: bool) -> None:
         if self._away != away:
             self._away, self._back = away, not away
+            self._since = time.monotonic()
             if self._told is not None:
                 self._told(not away)
 

@@ -361,8 +361,7 @@ def test_a_new_circusd_is_followed_from_its_beginning() -> None:
 
 
 def test_circusd_tells_its_own_end(circusd: Callable[..., Circusd]) -> None:
-    daemon = circusd("[watcher:one]\ncmd = sleep 1000\ncopy_env = True\n")
-    daemon.call("status")
+    daemon = circusd("[watcher:one]\ncmd = sleep 1000\ncopy_env = True\n").up()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     subscriber = context.socket(zmq.SUB)
     subscriber.subscribe(b"")
