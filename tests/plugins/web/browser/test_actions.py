@@ -124,6 +124,8 @@ def test_a_watcher_is_added_changed_and_removed_and_mistakes_stand_at_their_fiel
 
 
 def test_options_of_any_plugin_have_fields_and_secrets_stay_what_they_are(page: Page, site: Site) -> None:
+    # By its address, as from a bookmark.
+    page.goto("about:blank")
     page.goto(f"{site.home}#/w/web/edit")
     field = page.locator(".field", has=page.get_by_label("acme.colour", exact=True)).first
     expect(field).to_contain_text("The colour of its lamp.")

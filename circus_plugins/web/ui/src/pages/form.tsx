@@ -1,9 +1,10 @@
 /** Adding a watcher, and changing the options of one. The fields are made from circusd's schema, so options of any plugin are there. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import { useAnswer } from "../parts/answer";
 import { Field } from "../parts/field";
 import { changes, complaints, property, typed, type Section } from "../store/filling";
-import { reason, tell } from "../store/orders";
+import { tell } from "../store/orders";
 import { go, to } from "../store/route";
 import { section } from "../store/schema";
 import { call } from "../wire/connection";
@@ -17,16 +18,9 @@ const FIRST = ["cmd", "args", "numprocesses", "working_dir", "env", "stdout_stre
 const NEVER = new Set(["plugins"]);
 
 export function Edit({ name }: { name: string }) {
-  const [before, take] = useState<Values | null>(null);
-  const [wrong, say] = useState("");
-  useEffect(() => {
-    void call("options", { name }).then((answer) => {
-      say(answer.ok ? "" : reason(answer));
-      if (!answer.ok) return;
-      const options = Object.entries(answer["options"] as Record<string, unknown>);
-      take(Object.fromEntries(options.map(([key, each]) => [key, typed(each)])));
-    });
-  }, [name]);
+  const { told, wrong } = useAnswer("options", { name });
+  const options = told && Object.entries(told["options"] as Record<string, unknown>);
+  const before = options && Object.fromEntries(options.map(([key, each]) => [key, typed(each)]));
   const known = section("watcher");
   const send = (changed: Record<string, unknown>): Promise<Answer> => call("set", { name, options: changed, waiting: true });
   return (
@@ -102,7 +96,7 @@ function Form({ known, before, does, send, done, children }: Props) {
     const answer = await send(changed);
     work(false);
     if (answer.ok) return done();
-    const found = complaints(reason(answer), names);
+    const found = complaints(answer.reason, names, answer.hint);
     complain(found);
     const first = names.find((each) => found[each]);
     if (first) requestAnimationFrame(() => document.getElementById(first)?.focus());

@@ -1,25 +1,17 @@
 /** Every option of a watcher that is in force; what differs from the default comes first. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import { useAnswer } from "../parts/answer";
 import { events } from "../store/console";
-import { schema, section } from "../store/schema";
+import { section } from "../store/schema";
 import { typed, type Section } from "../store/filling";
-import { reason } from "../store/orders";
-import { call, link } from "../wire/connection";
 import { visible } from "../words/safe";
 
 export function Options({ name }: { name: string }) {
-  const [options, take] = useState<Record<string, unknown>>({});
-  const [wrong, say] = useState("");
   const [words, seek] = useState("");
   // They are asked for again when circusd says that they have changed.
   const changed = events.value.findLast((each) => each.event === "watcher_updated" && each.watcher === name)?.seq;
-  useEffect(() => {
-    void call("options", { name }).then((answer) => {
-      if (answer.ok) take(answer["options"] as Record<string, unknown>);
-      say(answer.ok ? "" : reason(answer));
-    });
-  }, [name, changed, link.value.state]);
-  void schema.value;
+  const { told, wrong } = useAnswer("options", { name }, changed);
+  const options = (told?.["options"] ?? {}) as Record<string, unknown>;
   const known = section("watcher");
   const all = Object.entries(options).filter(([key, each]) => `${key} ${typed(each)}`.toLowerCase().includes(words.toLowerCase()));
   const own = all.filter(([key, each]) => !standard(known, key, each));

@@ -1,12 +1,11 @@
 /** The plugins of circusd: where each runs, whether it is well, its options and its last error. */
-import { useEffect, useState } from "preact/hooks";
+import { useAnswer } from "../parts/answer";
 import { Badge } from "../parts/mood";
 import { events } from "../store/console";
 import { typed } from "../store/filling";
-import { order, reason, type Order } from "../store/orders";
+import { order, type Order } from "../store/orders";
 import { may } from "../store/roles";
 import { to } from "../store/route";
-import { call, link } from "../wire/connection";
 import type { Mood, PluginTold } from "../wire/types";
 import { count } from "../words/format";
 import { visible } from "../words/safe";
@@ -22,17 +21,10 @@ function fares(plugin: PluginTold): [Mood, string] {
 }
 
 export function Plugins() {
-  const [all, take] = useState<PluginTold[] | null>(null);
-  const [wrong, say] = useState("");
   const changed = events.value.findLast((each) => each.event.startsWith("plugin_") || each.watcher?.startsWith("plugin:"))?.seq;
-  useEffect(() => {
-    void call("plugins").then((answer) => {
-      if (answer.ok) take(answer["plugins"] as PluginTold[]);
-      say(answer.ok ? "" : reason(answer));
-    });
-  }, [changed, link.value.state]);
+  const { told, wrong } = useAnswer("plugins", {}, changed);
   const rank: Record<Mood, number> = { bad: 0, busy: 1, good: 2, off: 3 };
-  const sorted = [...(all ?? [])].sort((a, b) => rank[fares(a)[0]] - rank[fares(b)[0]] || a.name.localeCompare(b.name));
+  const sorted = [...((told?.["plugins"] ?? []) as PluginTold[])].sort((a, b) => rank[fares(a)[0]] - rank[fares(b)[0]] || a.name.localeCompare(b.name));
   return (
     <div class="page">
       <h1>Plugins</h1>
@@ -66,15 +58,9 @@ export function Plugins() {
 }
 
 export function Plugin({ name }: { name: string }) {
-  const [plugin, take] = useState<PluginTold | null>(null);
-  const [wrong, say] = useState("");
   const changed = events.value.findLast((each) => each.event.startsWith("plugin_") || each.watcher === `plugin:${name}`)?.seq;
-  useEffect(() => {
-    void call("plugins_show", { name }).then((answer) => {
-      if (answer.ok) take(answer["plugin"] as PluginTold);
-      say(answer.ok ? "" : reason(answer));
-    });
-  }, [name, changed, link.value.state]);
+  const { told, wrong } = useAnswer("plugins_show", { name }, changed);
+  const plugin = (told?.["plugin"] ?? null) as PluginTold | null;
   return (
     <div class="page">
       <div class="flow">

@@ -22,7 +22,7 @@ export function Field({ name, property, required, value, wrong, change }: Props)
         {box && <label for={name}>{name}</label>}
       </div>
       <div id={about}>
-        {wrong && <div class="error small">{wrong}</div>}
+        {wrong.split("\n").filter(Boolean).map((line, index) => <div class="error small" key={index}>{line}</div>)}
         <div class="small muted">{property.description}</div>
       </div>
     </div>

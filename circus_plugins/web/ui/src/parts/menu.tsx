@@ -14,7 +14,11 @@ export function Menu({ label, choices, children, plain }: { label: string; choic
   // At once, so that the next key is for the menu already.
   useLayoutEffect(() => {
     if (!shown) return;
-    box.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+    const list = box.current!.querySelector<HTMLElement>("[role=menu]")!;
+    // Where there is no room below, it opens upwards.
+    const { bottom, height, top } = list.getBoundingClientRect();
+    if (bottom > innerHeight - 60 && top > height + 100) list.classList.add("above");
+    list.querySelector<HTMLElement>("[role=menuitem]")?.focus({ preventScroll: true });
     const outside = (event: Event): void => {
       if (!box.current?.contains(event.target as Node)) show(false);
     };

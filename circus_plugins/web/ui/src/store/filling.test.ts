@@ -38,6 +38,12 @@ test("only what has changed is sent", () => {
   expect(changes(section, { numprocesses: "1", cmd: "x" }, { numprocesses: "1", cmd: "y", rlimit_nofile: "99" })).toEqual({ cmd: "y", rlimit_nofile: "99" });
 });
 
+test("a hint stands at the only mistake, or by itself", () => {
+  expect(complaints("max_age: no", ["max_age"], "a number")).toEqual({ max_age: "max_age: no\na number" });
+  expect(complaints("max_age: no\ncmd: no", ["max_age", "cmd"], "look")).toEqual({ max_age: "max_age: no", cmd: "cmd: no", "": "look" });
+  expect(complaints("no", [], "look")).toEqual({ "": "no\nlook" });
+});
+
 test("a complaint stands at the option that it names", () => {
   const found = complaints("numprocesses = 'many' isn't an integer\nmax_age: no\nsomething else", Object.keys(section.properties));
   expect(found).toEqual({ numprocesses: "numprocesses = 'many' isn't an integer", max_age: "max_age: no", "": "something else" });

@@ -71,13 +71,17 @@ export function changes(section: Section, before: Record<string, string>, after:
 }
 
 /** circusd's complaint line by line, each at the option that it names; what names none is under "". */
-export function complaints(reason: string, names: readonly string[]): Record<string, string> {
+export function complaints(reason: string, names: readonly string[], hint = ""): Record<string, string> {
   const found: Record<string, string> = {};
   const longest = [...names].sort((a, b) => b.length - a.length);
   for (const line of reason.split("\n").filter(Boolean)) {
     const named = longest.find((name) => new RegExp(`(^|[^\\w.])${escaped(name)}($|[^\\w.])`).test(line)) ?? "";
     found[named] = found[named] ? `${found[named]}\n${line}` : line;
   }
+  // The hint is for the one mistake that there is; of several, nobody knows for which.
+  const [only, ...others] = Object.keys(found);
+  const place = only === undefined || others.length ? "" : only;
+  if (hint) found[place] = [found[place], hint].filter(Boolean).join("\n");
   return found;
 }
 
