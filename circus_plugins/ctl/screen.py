@@ -100,7 +100,9 @@ def _queue(entry: dict[str, Any]) -> Cell:
 
 def _stats(infos: dict[str, Any], terminal: Terminal) -> list[str]:
     rows: list[list[Cell | str]] = []
-    columns = _AT_LENGTH if any(_at_length(each) for each in infos.values()) else _USAGE
+    columns = _AT_LENGTH if any(_has("threads", each) for each in infos.values()) else _USAGE
+    if any(_has("pss", each) for each in infos.values()):
+        columns = {**columns, "PSS": "pss"}
     for name, processes in sorted(infos.items()):
         for pid, info in processes.items():
             if not isinstance(info, dict):
@@ -116,8 +118,8 @@ def _dstats(reply: Reply, terminal: Terminal) -> list[str]:
     return _stats({"circusd": {info["pid"]: info}}, terminal)
 
 
-def _at_length(processes: dict[str, Any]) -> bool:
-    return any(isinstance(info, dict) and "threads" in info for info in processes.values())
+def _has(key: str, processes: dict[str, Any]) -> bool:
+    return any(isinstance(info, dict) and key in info for info in processes.values())
 
 
 def _usage(name: str, info: dict[str, Any], indent: str, columns: dict[str, str]) -> list[Cell | str]:

@@ -28,6 +28,7 @@ class Measures:
         self._picture = picture
         self._timeout = timeout
         self.known = False
+        self._round_ended = 0.0
 
     def arrived(self, topic: str, payload: bytes) -> None:
         """Take one message; one that nobody here can read is left alone."""
@@ -54,6 +55,7 @@ class Measures:
                     memory += rss(info)
             if name.lower() in self._picture.watchers:
                 self._measure(self._picture.watchers[name.lower()].figures, total, memory)
+        self._picture.rounds += 1
 
     def circusd(self, info: Mapping[str, Any]) -> None:
         """Take the answer of `dstats`, as far as it is about circusd itself."""
@@ -96,9 +98,23 @@ class Measures:
         watcher = None if name == "circus" else self._watcher(str(told.get("watcher") or name))
         if name == "circus":
             self._measure(self._picture.circusd, cpu, _memory(told))
+            self._end_round()
         elif watcher is not None:
             memory = _memory(told) or sum(process.figures.memory or 0 for process in watcher.processes.values())
             self._measure(watcher.figures, cpu, memory)
+
+    def _end_round(self) -> None:
+        """circusd itself is told of last. Of a watcher without processes nothing is told: it used nothing."""
+        before, self._round_ended = self._round_ended, time.monotonic()
+        self._picture.rounds += 1
+        for watcher in self._picture.watchers.values():
+            if (
+                self.known
+                and not watcher.processes
+                and watcher.figures.cpu is not None
+                and watcher.figures.at <= before
+            ):
+                self._measure(watcher.figures, 0.0, 0)
 
     def _process(self, name: str, pid: int, told: dict[str, Any]) -> None:
         watcher = self._watcher(name)

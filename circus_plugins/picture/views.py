@@ -178,7 +178,8 @@ class SocketView:
 
 @define(eq=False)
 class Picture:
-    """All of it. `problem` says why it may not be as it is shown; it is empty while circusd answers."""
+    """All of it. `problem` says why it may not be as it is shown; it is empty while circusd answers. `rounds` is how
+    often figures of everybody came to their end."""
 
     problem: str = NOT_YET
     circusd: Figures = field(factory=Figures)
@@ -187,6 +188,7 @@ class Picture:
     watchers: dict[str, WatcherView] = field(factory=dict)
     sockets: dict[int, SocketView] = field(factory=dict)
     measured: bool = False
+    rounds: int = 0
 
     def take(self, details: Mapping[str, Mapping[str, Any]]) -> None:
         """These are all watchers there are."""

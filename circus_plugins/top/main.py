@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from circus_core import __version__
 from circus_core.errors import CircusError, EndpointError
 from circus_plugins.picture import Live, Picture
+from circus_plugins.picture.measures import OWN
 from circus_plugins.top import plain
 from circus_plugins.top.columns import SORTS
 from circus_plugins.top.rows import Order
@@ -51,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0.05 <= value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text} is not from 0.05 to 86400")
     return value
@@ -106,7 +110,7 @@ async def _print(
     live = source(changed.set)
     following = asyncio.create_task(live.run())
     try:
-        await _first(picture, following, changed, live.interval)
+        await _first(picture, live, following, changed)
         if picture.problem:
             print(f"circus-top: {picture.problem}", file=sys.stderr)
             return NO_ANSWER
@@ -124,11 +128,11 @@ async def _print(
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def _first(picture: Picture, following: asyncio.Task[None], changed: asyncio.Event, interval: float) -> None:
+async def _first(picture: Picture, live: Live, following: asyncio.Task[None], changed: asyncio.Event) -> None:
     """Wait until there is something to show, figures included if they come soon."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE + interval
-    while picture.problem or not (picture.measured or not picture.processes):
+    deadline = loop.time() + PATIENCE + live.interval
+    while picture.problem or not _whole(picture, alone=live.client is None):
         changed.clear()
         waiting = asyncio.create_task(changed.wait())
         await asyncio.wait({waiting, following}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
@@ -137,6 +141,20 @@ async def _first(picture: Picture, following: asyncio.Task[None], changed: async
             following.result()
         if loop.time() >= deadline:
             return
+
+
+def _whole(picture: Picture, *, alone: bool) -> bool:
+    """Whether everybody's figures are there. The first that are heard may come from the middle of a round, and where
+    only figures tell who there is nobody would miss the others."""
+    if picture.rounds > 1:
+        return True
+    processes = [
+        process
+        for name, watcher in picture.watchers.items()
+        if name not in OWN
+        for process in watcher.processes.values()
+    ]
+    return not alone and all(process.figures.cpu is not None for process in processes)
 
 
 async def _until(due: float, following: asyncio.Task[None]) -> None:

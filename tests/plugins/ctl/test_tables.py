@@ -120,6 +120,12 @@ def test_what_processes_use_at_length(measured: Stub) -> None:
     ]
 
 
+def test_the_share_of_memory_has_a_column_where_it_was_asked_for(measured: Stub) -> None:
+    measured.answers["stats"] = {"name": "web", "info": {"42": {**USE, **MORE, "pss": 8192}}}
+    head, line = rows(on_terminal("stats", "web", endpoint=measured.endpoint)[1])
+    assert (head.split()[-1], line.split()[-1]) == ("PSS", "8192")
+
+
 def test_what_circusd_uses(measured: Stub) -> None:
     measured.answers["dstats"] = {"info": {**USE, "children": []}}
     assert rows(on_terminal("dstats", endpoint=measured.endpoint)[1])[1].split() == [

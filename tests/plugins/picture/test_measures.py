@@ -84,6 +84,21 @@ def test_circusd_and_sockets_are_told_apart_from_watchers() -> None:
     assert (picture.sockets[9].address, picture.sockets[9].waiting) == ("127.0.0.1:80", 3)
 
 
+def test_a_watcher_without_processes_uses_nothing_after_its_last_words() -> None:
+    picture = Picture()
+    measures = Measures(picture, timeout=1000)
+    measures.known = True
+    picture.take({"web": {**DETAILS, "processes": []}, "later": {**DETAILS, "processes": []}})
+    web, later = picture.watchers["web"].figures, picture.watchers["later"].figures
+    own = {"pid": [7], "cpu": 0.5, "rss": 9}
+    heard(measures, "stat.web", {"pid": [], "cpu": 0.0, "cpu_sum": 40.0, "rss": 0, "exited": 1})
+    heard(measures, "stat.circus", own)
+    # What the process used that ended in this round is told.
+    assert (web.cpu, picture.rounds) == (40.0, 1)
+    heard(measures, "stat.circus", own)
+    assert (web.cpu, list(web.cpus), later.cpu, picture.rounds) == (0.0, [40.0, 0.0], None, 2)
+
+
 def test_a_process_without_figures_is_no_process_with_none_used() -> None:
     picture = Picture()
     measures = Measures(picture, timeout=3)

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import zmq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,32 @@ def test_a_table(circusd: Callable[..., Circusd]) -> None:
     assert columns.startswith("NAME")
     assert web.split()[:3] == ["web", "active", "2/2"]
     assert [line.split()[:2] for line in processes] == [["1", "ready"], ["2", "ready"]]
+
+
+def test_all_who_are_told_of_at_a_stats_endpoint(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/stats.sock"
+    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+        # It subscribes again before the socket that found somebody here is gone.
+        publisher.setsockopt(zmq.XPUB_VERBOSE, 1)
+        publisher.bind(endpoint)
+        with subprocess.Popen([*TOP, "--endpoint", endpoint, "--once"], stdout=subprocess.PIPE, text=True) as going:
+            assert going.stdout is not None
+            # It finds out whether somebody publishes here, and then listens, from the middle of a round on.
+            assert publisher.recv() == b"\x01stat."
+            publish(publisher, "b")
+            while publisher.recv() != b"\x01stat.":
+                pass
+            publish(publisher, "b", "circus", "a", "b", "circus")
+            shown = going.communicate(timeout=30)[0]
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == ["NAME", "a", "1", "b", "1"]
+
+
+def publish(publisher: zmq.Socket[bytes], *names: str) -> None:
+    for place, name in enumerate(names):
+        if name != "circus":
+            told = {"pid": 40 + ord(name), "wid": 1, "watcher": name, "cpu": 1.0, "rss": 9, "cmdline": "sh", "age": 1}
+            publisher.send_multipart([f"stat.{name}.{told['pid']}".encode(), json.dumps(told).encode()])
+        publisher.send_multipart([f"stat.{name}".encode(), json.dumps({"pid": [place], "cpu": 1.0, "rss": 9}).encode()])
 
 
 def test_json_once_and_again_and_again(circusd: Callable[..., Circusd]) -> None:
@@ -70,6 +97,7 @@ def test_nobody_answers(tmp_path: Path) -> None:
     [
         (["--endpoint", "nonsense"], "is not an endpoint"),
         (["--interval", "0"], "0 is not from 0.05 to 86400"),
+        (["--interval", "soon"], "argument --interval: 'soon' is not a number of seconds"),
         (["--sort", "size"], "invalid choice"),
         (["--bogus"], "unrecognized arguments"),
     ],
