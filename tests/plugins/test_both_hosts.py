@@ -268,11 +268,11 @@ async def test_full_stats(supervise: object) -> None:
     await told_to_statsd("full_stats", b"_stats.error:1|c", nothing, loop_rate=0.5)
 
 
-async def test_web(supervise: object, free_port: int) -> None:
+async def test_web(supervise: object) -> None:
     """It is one that cannot: what it needs is too much for circusd itself, and it says so."""
 
     async def nothing(_run: Run) -> None:
         pass
 
     with pytest.raises(PluginError, match="serves pages only in a process of its own"):
-        await both("web", nothing, "sleep 1000", port=free_port)
+        await both("web", nothing, "sleep 1000")
