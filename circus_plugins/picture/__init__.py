@@ -4,6 +4,6 @@ It learns by events and the topics of the stats endpoint, and asks only for what
 """
 
 from circus_plugins.picture.live import Live
-from circus_plugins.picture.views import Picture, ProcessView, SocketView, WatcherView
+from circus_plugins.picture.views import OWN, Picture, ProcessView, SocketView, WatcherView
 
-__all__ = ["Live", "Picture", "ProcessView", "SocketView", "WatcherView"]
+__all__ = ["OWN", "Live", "Picture", "ProcessView", "SocketView", "WatcherView"]

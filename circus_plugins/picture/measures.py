@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.phrases import bytes_of
-from circus_plugins.picture.views import ProcessView, SocketView
+from circus_plugins.picture.views import OWN, ProcessView, SocketView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from circus_plugins.picture.views import Figures, Picture, WatcherView
 
 TOPIC = "stat."
-OWN = ("circusd-stats", "circushttpd")
 
 
 class Measures:
@@ -41,7 +40,9 @@ class Measures:
             self._sum(name, told)
         elif name.startswith("sockets.") and "fd" in told:
             self._socket(told)
-        elif isinstance(told.get("pid"), int) and not name.startswith("circus."):
+        elif isinstance(told.get("pid"), int) and name.startswith("circus."):
+            self._part(str(told.get("name")), told)
+        elif isinstance(told.get("pid"), int):
             self._process(str(told.get("watcher") or name.rpartition(".")[0]), told["pid"], told)
 
     def answered(self, infos: Mapping[str, Mapping[str, Any]]) -> None:
@@ -102,6 +103,15 @@ class Measures:
         elif watcher is not None:
             memory = _memory(told) or sum(process.figures.memory or 0 for process in watcher.processes.values())
             self._measure(watcher.figures, cpu, memory)
+
+    def _part(self, name: str, told: dict[str, Any]) -> None:
+        """A process that is told of as a part of circusd, and is a watcher of its own if `status` says so."""
+        watcher = self._picture.watchers.get(name) if name in OWN else None
+        process = watcher.processes.get(told["pid"]) if watcher is not None else None
+        if watcher is not None and process is not None and isinstance(told.get("cpu"), int | float):
+            process.name = str(told.get("cmdline") or process.name)
+            for figures in (process.figures, watcher.figures):
+                self._measure(figures, told["cpu"], rss(told))
 
     def _end_round(self) -> None:
         """circusd itself is told of last. Of a watcher without processes nothing is told: it used nothing."""

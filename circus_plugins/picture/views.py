@@ -20,6 +20,8 @@ UP = frozenset({"starting", "ready"})
 SAME = 1.0
 """Seconds by which two answers may differ about one moment."""
 STATS = "circusd-stats"
+OWN = frozenset({STATS, "circushttpd"})
+"""Watchers whose figures are told as a part of circusd's, as in Circus."""
 NOT_YET = "not connected yet"
 """The problem of a picture of which nobody knows anything, good or bad, so far."""
 

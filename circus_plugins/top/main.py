@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from circus_core import __version__
 from circus_core.errors import CircusError, EndpointError
-from circus_plugins.picture import Live, Picture
-from circus_plugins.picture.measures import OWN
+from circus_plugins.picture import OWN, Live, Picture
 from circus_plugins.top import plain
 from circus_plugins.top.columns import SORTS
 from circus_plugins.top.rows import Order

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from circus_plugins.phrases import size
-from circus_plugins.picture import ProcessView, SocketView, WatcherView
+from circus_plugins.picture import OWN, ProcessView, SocketView, WatcherView
 from circus_plugins.top.columns import COLUMNS
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ def summary(picture: Picture) -> str:
     """One line about all of it."""
     watchers = picture.watchers.values()
     ill = sum(each.mood in ("bad", "busy") for each in watchers)
-    cpu = sum(each.figures.cpu or 0 for each in watchers)
-    memory = sum(each.figures.memory or 0 for each in watchers)
+    # What circusd has for itself is in its own figures.
+    others = [each for each in watchers if each.name not in OWN]
+    cpu = sum(each.figures.cpu or 0 for each in others)
+    memory = sum(each.figures.memory or 0 for each in others)
     parts = [
         _counted(len(watchers), "watcher", "watchers") + (f" ({ill} not well)" if ill else ""),
         _counted(picture.processes, "process", "processes"),

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from circus_plugins.picture import OWN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from circus_plugins.picture import Picture, ProcessView, SocketView, WatcherView
     from circus_plugins.picture.views import Figures
 
-OURS = frozenset({"circusd-stats", "circushttpd"})
 POINTS = 60_000
 """Points of the past in a snapshot, at most: each watcher has fewer of them where there are many."""
 
@@ -171,7 +172,7 @@ def _state(view: WatcherView) -> dict[str, Any]:
         # The browser counts down by itself.
         "trouble": str(view.details.get("last_error") or "") if counting else view.trouble,
         "retry": round(view.retry, 1) if counting else None,
-        "plugin": view.name.startswith("plugin:") or view.name in OURS,
+        "plugin": view.name.startswith("plugin:") or view.name in OWN,
     }
 
 

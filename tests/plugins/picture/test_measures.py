@@ -10,6 +10,7 @@ import pytest
 from circus_plugins.picture import Picture
 from circus_plugins.picture.measures import Measures, rss
 from circus_plugins.picture.views import PAST, Figures
+from circus_plugins.top.plain import summary
 
 CIRCUS = {
     "pid": 41, "cmdline": "python3", "username": "web", "nice": 0, "mem_info1": "21.34M", "mem_info2": "30.00M",
@@ -54,6 +55,22 @@ def test_who_is_silent_is_gone_where_figures_alone_tell() -> None:
     heard(measures, "stat.web.41", CIRCUS)
     measures.expire()
     assert list(picture.watchers["web"].processes) == [41]
+
+
+def test_what_is_a_part_of_circusd_is_a_watcher_too_where_status_says_so() -> None:
+    picture = Picture()
+    measures = Measures(picture, timeout=1000)
+    measures.known = True
+    picture.take({"circusd-stats": DETAILS, "web": DETAILS})
+    heard(measures, "stat.circus.41", {**CIRCUS, "name": "circusd-stats", "rss": 7})
+    heard(measures, "stat.circus.7", {**CIRCUS, "pid": 7, "name": "circusd"})
+    heard(measures, "stat.circus", {"pid": [7, 41], "cpu": 2.0, "cpu_sum": 25.0, "mem": 0.1, "age": 1, "rss": 5})
+    own = picture.watchers["circusd-stats"]
+    assert (own.figures.cpu, own.figures.memory, own.processes[41].name) == (12.5, 7, "python3")
+    assert picture.watchers["web"].figures.cpu is None
+    # It counts once.
+    assert "cpu 0.0 %" in summary(picture)
+    assert "circusd 25.0 %" in summary(picture)
 
 
 def test_a_name_with_dots_is_known_by_what_ours_says_beside() -> None:
