@@ -154,11 +154,12 @@ class AsyncClient:
         since: int | None = None,
         watcher: str | None = None,
         *,
+        run: str | None = None,
         endpoint: str | None = None,
         connection: Connection | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """As `Client.events`, but it ends when the client is closed, whatever it waits for, with no further event."""
-        follower = Follower(since, watcher)
+        follower = Follower(since, watcher, run)
         link = Link(connection)
         subscription: Subscription | None = None
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
+from circus_core.errors import CircusError
 from circus_plugins.client import wire
 from circus_plugins.client.connections import Connections
 from circus_plugins.doors.address import default_endpoint, silence
@@ -202,17 +203,19 @@ class Client:
         since: int | None = None,
         watcher: str | None = None,
         *,
+        run: str | None = None,
         endpoint: str | None = None,
         connection: Connection | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Every event from now on, or after the one with seq `since`, in order, none twice; it never ends by itself.
 
+        `run` is the one which that event was of, as events say: of another circusd, every event has come since.
         Events that circusd no longer keeps are told by one with the name `events_lost`, its `first` and its `last`.
         `endpoint` is the event endpoint, if circusd must not be asked for it. `connection` is as for `output`.
         """
         from circus_plugins.client.follow import Follower
 
-        follower = Follower(since, watcher)
+        follower = Follower(since, watcher, run)
         with self._subscribed(follower.topics, endpoint, connection) as (handshake, socket):
             ask = True
             while True:
@@ -230,8 +233,10 @@ class Client:
 def _persist(handshake: Handshake, ask: Callable[[], T]) -> T:
     """Ask, and again once circusd is back if it was away meanwhile."""
     while True:
+        handshake.renew()
         try:
             return ask()
-        except wire.NoAnswerError:
-            if not handshake.returned():
+        except CircusError as error:
+            # What another one answers may be that it knows of no subscription yet.
+            if not handshake.returned(answered=not isinstance(error, wire.NoAnswerError)):
                 raise

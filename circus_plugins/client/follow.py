@@ -15,11 +15,12 @@ TOPICS = (b"watcher.", b"event.")
 
 
 class Follower:
-    """The state of one follower. `since` is the last seq it has; None begins with what happens from now on."""
+    """The state of one follower. `since` is the last seq it has, of `run`; None begins with what happens from now on.
+    """
 
-    def __init__(self, since: int | None = None, watcher: str | None = None) -> None:
+    def __init__(self, since: int | None = None, watcher: str | None = None, run: str | None = None) -> None:
         self.since = since
-        self.run: str | None = None
+        self.run = run
         self.sync = os.urandom(16).hex()
         self._watcher = watcher.lower() if watcher is not None else None
 

@@ -14,6 +14,7 @@ import zmq
 
 from circus_core.errors import ForbiddenError
 from circus_plugins.client import greeting
+from circus_plugins.client.wire import ENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,14 +94,22 @@ class Handshake:
         """
         return self._await(zmq.POLLIN, seconds)
 
-    def returned(self) -> bool:
-        """After a question without an answer: whether circusd has been away just now. Waits for it, if it still is."""
-        while self._refusal is None and self._monitor.poll(None if self._away else 0):
+    def returned(self, *, answered: bool) -> bool:
+        """After a question that was `answered` with an error, or not at all: whether circusd has been away just now.
+
+        Waits for it, if it still is; and where it answers no more, for its going away.
+        """
+        patience = 0 if answered or self._settles() else int(ENDING * 1000)
+        while self._refusal is None and not self._back and self._monitor.poll(None if self._away else patience):
             self._look()
         if self._refusal is not None:
             raise self._refusal
-        self._back = False
-        return time.monotonic() - self._since < SETTLES
+        back, self._back = self._back, False
+        return back or (not answered and self._settles())
+
+    def renew(self) -> None:
+        """Have the socket tell of its subscriptions, which it does only when somebody looks at it, if they are due."""
+        self.socket.getsockopt(zmq.EVENTS)
 
     def send(self, message: bytes, seconds: float) -> bool:
         """Whether the message could be sent within this time; raises ForbiddenError where nobody will take it."""
@@ -145,6 +154,9 @@ class Handshake:
         if event == LOST:
             found = greeting.ask(self._connections.way(self._endpoint))
             self._refusal = self._connections.mismatch(found, self._endpoint)
+
+    def _settles(self) -> bool:
+        return time.monotonic() - self._since < SETTLES
 
     def _turn(self, *, away: bool) -> None:
         if self._away != away:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from circus_core.errors import CircusError
 from circus_plugins.client import wire
 
 if TYPE_CHECKING:
@@ -36,19 +39,29 @@ class Link:
     ) -> dict[str, Any]:
         """Ask circusd, and again once it is back if it was away meanwhile."""
         while True:
+            if self.subscription is not None:
+                self.subscription.renew()
             try:
                 return await call(command, **question)
-            except wire.NoAnswerError:
+            except CircusError as error:
                 self.look()
-                if not await self._returned():
+                # What another one answers may be that it knows of no subscription yet.
+                if not await self._returned(wire.ENDING if isinstance(error, wire.NoAnswerError) else 0):
                     raise
             finally:
                 self.look()
 
-    async def _returned(self) -> bool:
+    async def _returned(self, seconds: float) -> bool:
         subscription = self.subscription
-        while subscription is not None and subscription.lost() and not subscription.closed:
-            # What came before is asked for again.
-            await subscription.messages()
+        if subscription is None:
+            return False
+        renewed = False
+        # What came before is asked for again.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not (subscription.lost() or subscription.closed or (renewed := subscription.renewed())):
+                    await subscription.messages()
+        while subscription.lost() and not subscription.closed:
             self.look()
-        return subscription is not None and subscription.renewed()
+            await subscription.messages()
+        return subscription.renewed() or renewed

@@ -59,6 +59,11 @@ class Subscription:
         renewed, self._renewed = self._renewed, False
         return renewed
 
+    def renew(self) -> None:
+        """Have the socket tell of its subscriptions, which it does only when somebody looks at it, if they are due."""
+        if not self._socket.closed:
+            self._socket.getsockopt(zmq.EVENTS)
+
     def lost(self) -> bool:
         """Whether the connection was lost, and there is no other yet."""
         if self._lost and not self._socket.closed:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds without any answer, also without any progress, after which a call fails."""
 
+ENDING = 3.0
+"""Seconds in which a circusd that answers no more, as it is about to end, closes its event endpoint too."""
+
 FAR_ENDPOINT = "tcp://127.0.0.1:5555"
 """Where circusd is looked for behind a tunnel unless told otherwise: at Circus' default, ours has no fixed place."""
 

@@ -74,16 +74,17 @@ def events(session: Session, properties: dict[str, Any]) -> int:
         page = wire.result(session.ask("events", {**chosen, "limit": limit}))
         for event in page["events"]:
             write.event(event)
-        since = page["last"]
+        since, run = page["last"], page["run"]
     else:
+        run = None
         for event in _pages(session, chosen, since, properties.get("limit")):
-            since = max(since, event["seq"])
+            since, run = max(since, event["seq"]), event.get("run", run)
             if event.get("at", oldest) >= oldest:
                 write.event(event)
     if properties.get("follow"):
         name = chosen.get("event")
-        watcher = chosen.get("watcher")
-        for event in session.client.events(since=since, watcher=watcher, connection=report.connection):
+        following = {"watcher": chosen.get("watcher"), "run": run, "connection": report.connection}
+        for event in session.client.events(since, **following):
             if name in (None, event["event"]):
                 write.event(event)
     return report.DONE

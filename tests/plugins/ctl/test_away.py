@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from circus_plugins.client import AsyncClient
+from circus_plugins.client import AsyncClient, Client
 from tests.plugins.ctl.running import COMMAND, environment
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ def test_a_follower_on_the_command_line(circusd: Start, words: list[str], first:
                 # `listen` has nothing to show until something happens.
                 run.call("restart", name="says", waiting=True)
             assert any(first in line for line in lines)
+            if words[0] == "events":
+                # What comes first has happened before; it follows by the time that it shows something new.
+                run.call("restart", name="says", waiting=True)
+                (pid,) = run.call("list", name="says")["pids"]
+                assert any(f"pid={pid}" in line for line in lines)
             run.signal(signal.SIGTERM)
             assert next(line.strip() for line in lines if "circusd is" in line) == AWAY
             restarted(run)
@@ -90,3 +95,52 @@ def test_a_follower_in_a_program(circusd: Start) -> None:
 
     asyncio.run(follow())
     assert (said, told) == (["one", "two", "two"], [False, True])
+
+
+MANY = 1001
+"""More events than one answer has."""
+
+
+def replaced(run: Circusd) -> None:
+    """Another circusd, while nobody looks at what this one publishes."""
+    run.signal(signal.SIGTERM)
+    run.again()
+    run.up()
+
+
+def test_one_that_is_replaced_while_a_program_asks_what_came_before(circusd: Start) -> None:
+    run = circusd(CONFIGURATION).up()
+    with Client(run.endpoint) as client:
+        for number in range(MANY):
+            client.call("set", name="says", options={"priority": number})
+        following = client.events(since=0)
+        old = next(following)
+        replaced(run)
+        new = next(event for event in following if event["run"] != old["run"])
+    assert (old["seq"], new["seq"]) == (1, 1)
+
+
+def test_one_that_is_replaced_while_an_async_program_asks_what_came_before(circusd: Start) -> None:
+    run = circusd(CONFIGURATION).up()
+
+    async def follow() -> tuple[int, int]:
+        async with AsyncClient(run.endpoint) as client:
+            for number in range(MANY):
+                await client.call("set", name="says", options={"priority": number})
+            following = client.events(since=0)
+            old = await anext(following)
+            replaced(run)
+            async for event in following:
+                if event["run"] != old["run"]:
+                    return old["seq"], event["seq"]
+        raise AssertionError
+
+    assert asyncio.run(follow()) == (1, 1)
+
+
+def test_events_of_another_circusd_come_from_the_first_on(circusd: Start) -> None:
+    run = circusd(CONFIGURATION).up()
+    before = run.call("events")
+    replaced(run)
+    with Client(run.endpoint) as client:
+        assert next(client.events(since=before["last"], run=before["run"]))["seq"] == 1
