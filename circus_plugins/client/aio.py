@@ -167,7 +167,7 @@ class AsyncClient:
             ask = True
             while not self._closed:
                 while ask:
-                    new, ask = follower.replayed(await link.ask(self.call, "events", **follower.question()))
+                    new, ask = follower.replayed(await link.ask(lambda: self.call("events", **follower.question())))
                     for event in takewhile(self._is_open, new):
                         yield event
                 arrived = await subscription.messages()
@@ -203,13 +203,11 @@ class AsyncClient:
         try:
             if follow:
                 subscription = link.subscription = await self.subscribe(output.topics, endpoint)
-                await self.call("events", sync=output.sync, limit=0)
             ask = True
             while not self._closed:
                 if ask:
-                    while (question := output.question()) is not None:
-                        output.replayed(await link.ask(self.call, "tail", **question))
-                    for line in takewhile(self._is_open, output.latest(end=not follow)):
+                    said = await link.ask(lambda: self._said_before(output, follow=follow), output.ask_again)
+                    for line in takewhile(self._is_open, said):
                         yield line
                 if subscription is None:
                     return
@@ -231,6 +229,14 @@ class AsyncClient:
             if subscription is not None:
                 subscription.close()
                 self._subscriptions.discard(subscription)
+
+    async def _said_before(self, output: Output, *, follow: bool) -> list[dict[str, Any]]:
+        if follow:
+            # What is said from now on arrives by itself.
+            await self.call("events", sync=output.sync, limit=0)
+        while (question := output.question()) is not None:
+            output.replayed(await self.call("tail", **question))
+        return output.latest(end=not follow)
 
     def _is_open(self, _: object) -> bool:
         return not self._closed

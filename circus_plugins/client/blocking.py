@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
@@ -160,14 +161,14 @@ class Client:
 
         output = Output(names, lines, wanted)
         if not follow:
-            yield from self._said_before(output, end=True)
+            yield from self._said_before(output)
             return
         with self._subscribed(output.topics, endpoint, connection) as (handshake, socket):
-            self.call("events", sync=output.sync, limit=0)
             ask = True
             while True:
                 if ask:
-                    yield from _persist(handshake, lambda: self._said_before(output))
+                    said_before = partial(self._said_before, output, follow=True)
+                    yield from _persist(handshake, said_before, output.ask_again)
                 if handshake.wait():
                     new, ask = output.arrived(socket.recv_multipart()[1])
                     yield from new
@@ -175,10 +176,13 @@ class Client:
                     output.ask_again()
                     ask = True
 
-    def _said_before(self, output: Output, *, end: bool = False) -> list[dict[str, Any]]:
+    def _said_before(self, output: Output, *, follow: bool = False) -> list[dict[str, Any]]:
+        if follow:
+            # What is said from now on arrives by itself.
+            self.call("events", sync=output.sync, limit=0)
         while (question := output.question()) is not None:
             output.replayed(self.call("tail", **question))
-        return output.latest(end=end)
+        return output.latest(end=not follow)
 
     @contextmanager
     def _subscribed(
@@ -230,8 +234,8 @@ class Client:
                     ask = True
 
 
-def _persist(handshake: Handshake, ask: Callable[[], T]) -> T:
-    """Ask, and again once circusd is back if it was away meanwhile."""
+def _persist(handshake: Handshake, ask: Callable[[], T], again: Callable[[], None] = lambda: None) -> T:
+    """Ask, and after `again` once more when circusd is back, if it was away meanwhile."""
     while True:
         handshake.renew()
         try:
@@ -240,3 +244,4 @@ def _persist(handshake: Handshake, ask: Callable[[], T]) -> T:
             # What another one answers may be that it knows of no subscription yet.
             if not handshake.returned(answered=not isinstance(error, wire.NoAnswerError)):
                 raise
+            again()

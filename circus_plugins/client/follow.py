@@ -15,8 +15,7 @@ TOPICS = (b"watcher.", b"event.")
 
 
 class Follower:
-    """The state of one follower. `since` is the last seq it has, of `run`; None begins with what happens from now on.
-    """
+    """The state of one follower. `since` is the last seq it has, of `run`; with None it begins with what comes now."""
 
     def __init__(self, since: int | None = None, watcher: str | None = None, run: str | None = None) -> None:
         self.since = since

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from circus_core.errors import CircusError
 from circus_plugins.client import wire
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from circus_plugins.client.subscription import Subscription
 
     Connection = Callable[[bool], object]
-    Call = Callable[..., Awaitable[dict[str, Any]]]
+
+T = TypeVar("T")
 
 
 class Link:
@@ -34,20 +35,19 @@ class Link:
             if self._told is not None:
                 self._told(not lost)
 
-    async def ask(
-        self, call: Callable[..., Awaitable[dict[str, Any]]], command: str, **question: Any
-    ) -> dict[str, Any]:
-        """Ask circusd, and again once it is back if it was away meanwhile."""
+    async def ask(self, ask: Callable[[], Awaitable[T]], again: Callable[[], None] = lambda: None) -> T:
+        """Ask circusd, and after `again` once more when it is back, if it was away meanwhile."""
         while True:
             if self.subscription is not None:
                 self.subscription.renew()
             try:
-                return await call(command, **question)
+                return await ask()
             except CircusError as error:
                 self.look()
                 # What another one answers may be that it knows of no subscription yet.
                 if not await self._returned(wire.ENDING if isinstance(error, wire.NoAnswerError) else 0):
                     raise
+                again()
             finally:
                 self.look()
 
