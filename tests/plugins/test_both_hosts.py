@@ -175,6 +175,8 @@ async def test_watchdog(supervise: object) -> None:
         import os, signal, socket, time
         signal.signal(signal.SIGUSR1, lambda *_: signal.pause())
         to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # It is to be known by the watchdog first, in a process of its own too.
+        time.sleep(1)
         while True:
             to.sendto(f"{{os.getpid()}};{{time.time()}}".encode(), ("127.0.0.1", {port}))
             time.sleep(0.02)

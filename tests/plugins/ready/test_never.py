@@ -66,7 +66,7 @@ ready_timeout = 1
     with pytest.raises(CircusError, match=r"web was not reloaded: pid \d+ exited with status 1 before it was ready"):
         call(run, "reload", name="web", waiting=True, parallel=2)
     assert call(run, "list", name="web")["pids"] == before
-    app.write_text(f"{BEGIN}\n{WAITS['accept']}")
+    app.write_text(f"{BEGIN}\n{WAITS['epoll']}")
     call(run, "reload", name="web", waiting=True)
     assert not set(before) & set(call(run, "list", name="web")["pids"])
 
